@@ -1,0 +1,220 @@
+"""What a configuration means, once it has been read: the values that decisions are asked with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from tocsin.core.calendar import ALWAYS, Calendar
+from tocsin.core.model import Observation, Severity, Value
+
+Text = Mapping[str, str]
+"""A text by language ({"en": …, "zh_CN": …}); a plain string in the file stands under "" and serves every language."""
+
+
+def in_language(text: Text, language: str) -> str:
+    return text.get(language) or text.get("") or text.get("en") or next(iter(text.values()), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a check's own conditions say of one observation. None means that nothing is wrong.
+
+    The texts hold the failing condition with its resolved values: `json.status == "UP" (json.status = "DOWN")`.
+    """
+
+    failed: str | None = None
+    degraded: str | None = None
+    values: Mapping[str, Value] = field(default_factory=dict)
+    is_default_status: bool = False
+
+
+class Judge(Protocol):
+    """All conditions of one check, compiled. `needs_body` is False when no condition looks at json or body."""
+
+    needs_body: bool
+
+    def __call__(self, observation: Observation) -> Judged: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    server_name: str | None = None
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTarget:
+    """An `http:` check. `headers` and `basic` hold resolved secrets: never log or store them."""
+
+    url: str
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    basic: tuple[str, str] | None = field(default=None, repr=False)
+    redirects: int = 10
+    tls: Tls = Tls()
+    proxy: str | None = field(default=None, repr=False)
+    ip: str = "any"
+    max_body: int = 1024 * 1024
+    compression: bool = True
+    fresh: timedelta | None = timedelta(minutes=5)
+    """How old a connection may become; zero: a fresh one for each probe; None: kept as long as the peer keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TcpTarget:
+    """A `tcp:` check. `send` is written after connecting; `expect` is a regular expression (RE2-safe subset) for the answer."""
+
+    host: str
+    port: int
+    send: bytes = b""
+    expect: str | None = None
+    tls: Tls | None = None
+
+
+Target = HttpTarget | TcpTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """`count` bad samples among the last `window` observed. `fail_after: 3` is 3 of 3: in a row."""
+
+    count: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    system: str
+    name: str
+    kind: str
+    target: Target
+    judge: Judge
+    every: timedelta = timedelta(seconds=30)
+    timeout: timedelta = timedelta(seconds=5)
+    fail_after: Threshold = Threshold(3, 3)
+    recover_after: int = 2
+    confirm_every: timedelta = timedelta(seconds=10)
+    values: tuple[str, ...] = ()
+    version: str = ""
+    """Hash of all that is measured; a reload that leaves it the same leaves the check alone."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.system}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    name: str
+    title: Text
+    owner: str
+    checks: tuple[Check, ...]
+    tier: str = ""
+    runbook: str = ""
+    notify: tuple[str, ...] = ()
+    calendar: str = "24x7"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The decision vocabulary: what a severity rule is asked about, for one failing check."""
+
+    system_name: str
+    system_tier: str
+    system_owner: str
+    check_name: str
+    check_kind: str
+    status: str
+    reason: str
+    text: str
+    down_for: timedelta
+    values: Mapping[str, Value]
+    failing: int
+    checks: int
+
+
+@dataclass(frozen=True, slots=True)
+class CannotJudge:
+    """A condition that could not be judged, and why."""
+
+    because: str
+
+
+class Predicate(Protocol):
+    def __call__(self, facts: Facts) -> bool | CannotJudge: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityRule:
+    name: str
+    when: str
+    severity: Severity
+    predicate: Predicate
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsePolicy:
+    """The targets of one severity. Shares of `remind` are of the target (0.5 is 50%), ascending."""
+
+    severity: Severity
+    acknowledge: timedelta
+    resolve: timedelta | None = None
+    update: timedelta | None = None
+    calendar: str = "24x7"
+    remind: tuple[float, ...] = (0.5, 1.0)
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    id: str
+    name: str
+    slack: str = ""
+    email: str = ""
+    login: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSpec:
+    """A way out. `kind` is "slack" or "webhook"; `options` holds the kind's own keys, secrets resolved: never log it."""
+
+    name: str
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """One applied configuration of rules, whole and checked. `version` is the hash of all of it."""
+
+    systems: Mapping[str, System] = field(default_factory=dict)
+    severity: Sequence[SeverityRule] = ()
+    response: Mapping[Severity, ResponsePolicy] = field(default_factory=dict)
+    calendars: Mapping[str, Calendar] = field(default_factory=lambda: {"24x7": ALWAYS})
+    people: Mapping[str, Person] = field(default_factory=dict)
+    channels: Mapping[str, ChannelSpec] = field(default_factory=dict)
+    reopen_within: timedelta = timedelta(minutes=15)
+    alarms_to: tuple[str, ...] = ()
+    default_channel: str | None = None
+    version: str = ""
+
+    def check(self, system: str, check: str) -> Check | None:
+        known = self.systems.get(system)
+        return next((c for c in known.checks if c.name == check), None) if known else None
+
+    def channels_of(self, system: System) -> tuple[str, ...]:
+        """The channels that are told about a system's incidents."""
+        if system.notify:
+            return system.notify
+        return (self.default_channel,) if self.default_channel else ()
