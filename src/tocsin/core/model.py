@@ -47,7 +47,7 @@ class Reason(StrEnum):
     STATUS = "status"
     EXPECTATION = "expectation"
     DEGRADED = "degraded"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105
     LATE = "late"
     INTERNAL = "internal"
 
@@ -164,7 +164,11 @@ class RuleReference:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something wrong that people must answer. `version` counts writes: every write names the one that it read."""
+    """Something wrong that people must answer. `version` counts writes: every write names the one that it read.
+
+    `checks` are those that fail now, `channels` who was told at the opening. `rule_severity` is the gravest that rules gave so far:
+    after a person set the severity, only a graver one than that lets it rise by rule again.
+    """
 
     id: int
     system: str
@@ -177,8 +181,9 @@ class Incident:
     failing_since: datetime
     opened_at: datetime
     severity_at: datetime
-    severity_by_hand: bool = False
+    rule_severity: Severity
     checks: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     assignee: str | None = None

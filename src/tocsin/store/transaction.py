@@ -1,0 +1,337 @@
+"""The verbs of one unit of work. Everything that one decision asks for is written here, in the caller's one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from tocsin.core.incident import Case, Decision
+from tocsin.core.model import Entry, Incident, IncidentState, Notice, NoticeKind
+from tocsin.errors import StoreError
+from tocsin.ports import PendingNotice, Reference, StoredCheck
+from tocsin.store import journal
+from tocsin.store.rows import clock_of, incident_of, notice_of, row_of_clock, row_of_incident, row_of_notice
+from tocsin.store.schema import (
+    checks,
+    clocks,
+    configurations,
+    failures,
+    incidents,
+    jobs,
+    messages,
+    meta,
+    notices,
+    rollups,
+    transitions,
+)
+
+_CHECK_COLUMNS = tuple(column.name for column in checks.columns)
+
+
+class SqlTransaction:
+    """One open transaction. Lives only inside the unit of work that it was handed to."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+
+    # --- incidents and clocks ---
+
+    def case(self, system: str, key: str = "") -> Case:
+        """The system's unresolved incident, or else its last resolved one."""
+        unresolved = case((incidents.c.state != IncidentState.RESOLVED.value, 0), else_=1)
+        query = (
+            select(incidents)
+            .where(incidents.c.system == system, incidents.c.key == key)
+            .order_by(unresolved, incidents.c.id.desc())
+            .limit(1)
+        )
+        row = self.connection.execute(query).mappings().first()
+        return self._case_with(system, None if row is None else incident_of(row))
+
+    def case_of(self, incident: int) -> Case | None:
+        row = self.connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
+        return None if row is None else self._case_with(row["system"], incident_of(row))
+
+    def has_other_unresolved(self, incident: Incident) -> int | None:
+        """The unresolved incident of the same key, if it is another one."""
+        query = select(incidents.c.id).where(
+            incidents.c.system == incident.system,
+            incidents.c.key == incident.key,
+            incidents.c.state != IncidentState.RESOLVED.value,
+            incidents.c.id != incident.id,
+        )
+        return self.connection.execute(query).scalar()
+
+    def _case_with(self, system: str, incident: Incident | None) -> Case:
+        next_id = (self.connection.execute(select(func.max(incidents.c.id))).scalar() or 0) + 1
+        if incident is None:
+            return Case(system, next_id)
+        query = select(clocks).where(clocks.c.incident == incident.id).order_by(clocks.c.id)
+        return Case(
+            system, next_id, incident, tuple(clock_of(row) for row in self.connection.execute(query).mappings())
+        )
+
+    def unresolved_incidents(self) -> list[Incident]:
+        query = select(incidents).where(incidents.c.state != IncidentState.RESOLVED.value).order_by(incidents.c.id)
+        return [incident_of(row) for row in self.connection.execute(query).mappings()]
+
+    def commit_decision(self, before: Case, decision: Decision) -> None:
+        """Write a decision whole: incident, clocks, journal entries, notices. Names the version that it read."""
+        if decision.changes_nothing and decision.case == before:
+            return
+        self._save_incident(before, decision.case)
+        self._save_clocks(before, decision.case)
+        self.append(decision.entries)
+        self.promise(decision.notices)
+
+    def _save_incident(self, before: Case, after: Case) -> None:
+        incident = after.incident
+        if incident is None or incident == before.incident:
+            return
+        if before.incident is None or before.incident.id != incident.id:
+            self.connection.execute(insert(incidents).values(row_of_incident(incident)))
+            return
+        read = (incidents.c.id == incident.id) & (incidents.c.version == before.incident.version)
+        written = self.connection.execute(update(incidents).where(read).values(row_of_incident(incident)))
+        if written.rowcount != 1:
+            raise StoreError(f"incident #{incident.id} was changed by somebody else meanwhile (try again)")
+
+    def _save_clocks(self, before: Case, after: Case) -> None:
+        known = {clock.id: clock for clock in before.clocks}
+        for clock in after.clocks:
+            if clock.id is None:
+                self.connection.execute(insert(clocks).values(row_of_clock(clock)))
+            elif clock != known.get(clock.id):
+                self.connection.execute(update(clocks).where(clocks.c.id == clock.id).values(row_of_clock(clock)))
+
+    def incidents_to_wake(self, now: datetime, limit: int) -> list[int]:
+        """Incidents with a clock that has something due, the most overdue first."""
+        query = (
+            select(clocks.c.incident)
+            .where(clocks.c.wake_at <= now)
+            .group_by(clocks.c.incident)
+            .order_by(func.min(clocks.c.wake_at))
+            .limit(limit)
+        )
+        return list(self.connection.execute(query).scalars())
+
+    def next_wake(self) -> datetime | None:
+        query = select(clocks.c.wake_at).where(clocks.c.wake_at.is_not(None)).order_by(clocks.c.wake_at).limit(1)
+        return self.connection.execute(query).scalar()
+
+    def push_wake(self, incident: int, until: datetime) -> None:
+        """Put off the clocks of an incident that could not be processed, so that the others go on."""
+        mine = (clocks.c.incident == incident) & clocks.c.wake_at.is_not(None)
+        self.connection.execute(update(clocks).where(mine).values(wake_at=until))
+
+    # --- checks ---
+
+    def stored_checks(self, system: str | None = None) -> dict[tuple[str, str], StoredCheck]:
+        query = select(checks)
+        if system is not None:
+            query = query.where(checks.c.system == system)
+        return {(row["system"], row["name"]): StoredCheck(**row) for row in self.connection.execute(query).mappings()}
+
+    def save_check(self, check: StoredCheck) -> None:
+        row = {name: getattr(check, name) for name in _CHECK_COLUMNS}
+        row["values"] = dict(check.values)
+        changed = {name: value for name, value in row.items() if name not in ("system", "name")}
+        statement = self._insert(checks).values(row)
+        self.connection.execute(statement.on_conflict_do_update(index_elements=["system", "name"], set_=changed))
+
+    def hold_checks(self, system: str, names: Iterable[str]) -> None:
+        mine = (checks.c.system == system) & checks.c.name.in_(list(names))
+        self.connection.execute(update(checks).where(mine).values(is_held=True))
+
+    def forget_check(self, system: str, name: str) -> None:
+        self.connection.execute(delete(checks).where(checks.c.system == system, checks.c.name == name))
+
+    # --- journal ---
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            journal.append(self.connection, entries)
+
+    def journal_after(self, sequence: int, limit: int) -> list[dict[str, Any]]:
+        return journal.read(self.connection, after=sequence, limit=limit)
+
+    # --- outbox ---
+
+    def promise(self, promised: Sequence[Notice]) -> None:
+        """Put notices into the outbox; a key that is already there is the same fact and stays as it is."""
+        if promised:
+            statement = self._insert(notices).on_conflict_do_nothing(index_elements=["key"])
+            self.connection.execute(statement, [row_of_notice(notice) for notice in promised])
+
+    def pending_notices(self, channel: str, now: datetime, limit: int) -> list[PendingNotice]:
+        """What may be sent now, by priority and then in the order in which it was promised."""
+        query = (
+            select(notices)
+            .where(notices.c.channel == channel, notices.c.state == "pending")
+            .where((notices.c.next_at.is_(None)) | (notices.c.next_at <= now))
+            .order_by(notices.c.priority, notices.c.id)
+            .limit(limit)
+        )
+        return [_pending(row) for row in self.connection.execute(query).mappings()]
+
+    def earlier_pending(self, notice: PendingNotice) -> int | None:
+        """A pending notice of the same incident and channel that was promised before: it has to go first."""
+        query = select(notices.c.id).where(
+            notices.c.channel == notice.notice.channel,
+            notices.c.incident == notice.notice.incident,
+            notices.c.state == "pending",
+            notices.c.id < notice.id,
+            notices.c.kind != NoticeKind.EDIT.value,
+        )
+        return self.connection.execute(query.limit(1)).scalar()
+
+    def channels_with_pending(self) -> list[tuple[str, datetime | None]]:
+        """Channels that have something to send, each with the earliest instant at which it may be tried (None: at once)."""
+        ready = func.max(case((notices.c.next_at.is_(None), 1), else_=0))
+        query = (
+            select(notices.c.channel, ready, func.min(notices.c.next_at))
+            .where(notices.c.state == "pending")
+            .group_by(notices.c.channel)
+        )
+        return [(channel, None if at_once else at) for channel, at_once, at in self.connection.execute(query)]
+
+    def settle_notice(self, notice: int, state: str, at: datetime, error: str | None = None) -> None:
+        """The end of a notice: sent, covered (by a later edit), or dead."""
+        values = {"state": state, "settled_at": at, "error": error, "attempts": notices.c.attempts + 1}
+        self.connection.execute(update(notices).where(notices.c.id == notice).values(values))
+
+    def cover_edits(self, channel: str, incident: int, up_to: int, at: datetime) -> None:
+        """Pending edits that the one just sent has made superfluous: it showed the present state."""
+        mine = (
+            (notices.c.channel == channel)
+            & (notices.c.incident == incident)
+            & (notices.c.kind == NoticeKind.EDIT.value)
+            & (notices.c.state == "pending")
+            & (notices.c.id <= up_to)
+        )
+        self.connection.execute(update(notices).where(mine).values(state="covered", settled_at=at))
+
+    def last_notice_id(self) -> int:
+        return self.connection.execute(select(func.max(notices.c.id))).scalar() or 0
+
+    def postpone_notice(self, notice: int, next_at: datetime, error: str, *, is_unknown: bool) -> None:
+        values = {"next_at": next_at, "error": error, "is_unknown": is_unknown, "attempts": notices.c.attempts + 1}
+        self.connection.execute(update(notices).where(notices.c.id == notice).values(values))
+
+    def doubt_pending(self) -> None:
+        """After a start nobody knows which pending notices were on the wire: look them up before sending."""
+        self.connection.execute(update(notices).where(notices.c.state == "pending").values(is_unknown=True))
+
+    def retry_notices(self, notice: int | None) -> int:
+        """Make dead notices pending again; returns how many."""
+        dead = notices.c.state == "dead"
+        chosen = dead if notice is None else dead & (notices.c.id == notice)
+        values = {"state": "pending", "next_at": None, "settled_at": None, "is_unknown": True}
+        return self.connection.execute(update(notices).where(chosen).values(values)).rowcount
+
+    def reference(self, channel: str, subject: str) -> Reference | None:
+        query = select(messages.c.place, messages.c.message).where(
+            messages.c.channel == channel, messages.c.subject == subject
+        )
+        row = self.connection.execute(query).first()
+        return None if row is None else Reference(row[0], row[1])
+
+    def keep_reference(self, channel: str, subject: str, reference: Reference, at: datetime) -> None:
+        row = {
+            "channel": channel,
+            "subject": subject,
+            "place": reference.place,
+            "message": reference.message,
+            "sent_at": at,
+        }
+        statement = self._insert(messages).values(row)
+        self.connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["channel", "subject"],
+                set_={"place": reference.place, "message": reference.message, "sent_at": at},
+            )
+        )
+
+    # --- configurations, facts, jobs ---
+
+    def last_configuration(self) -> tuple[str, str] | None:
+        """Version and document (JSON text) of the configuration that was applied last."""
+        query = select(configurations.c.version, configurations.c.document).order_by(configurations.c.id.desc())
+        row = self.connection.execute(query.limit(1)).first()
+        return None if row is None else (row[0], row[1])
+
+    def keep_configuration(self, version: str, document: str, actor: str, at: datetime) -> None:
+        self.connection.execute(
+            insert(configurations).values(version=version, document=document, actor=actor, applied_at=at)
+        )
+
+    def get_fact(self, key: str) -> str | None:
+        return self.connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+
+    def put_fact(self, key: str, value: str) -> None:
+        statement = self._insert(meta).values(key=key, value=value)
+        self.connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+
+    def last_run(self, job: str) -> datetime | None:
+        return self.connection.execute(select(jobs.c.last_run_at).where(jobs.c.name == job)).scalar()
+
+    def ran(self, job: str, at: datetime) -> None:
+        statement = self._insert(jobs).values(name=job, last_run_at=at)
+        self.connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"last_run_at": at}))
+
+    # --- history ---
+
+    def keep_rollups(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write one-minute roll-ups; a minute that is already there (flushed before a stop) is added to."""
+        if not rows:
+            return
+        statement = self._insert(rollups)
+        new = statement.excluded
+        added = {
+            name: rollups.c[name] + new[name] for name in ("up", "degraded", "down", "unobserved", "latency_sum_s")
+        }
+        maximum = case((new.latency_max_s > rollups.c.latency_max_s, new.latency_max_s), else_=rollups.c.latency_max_s)
+        changes = {**added, "latency_max_s": maximum, "latency": new.latency, "values": new["values"]}
+        self.connection.execute(
+            statement.on_conflict_do_update(index_elements=["system", "check", "minute"], set_=changes), list(rows)
+        )
+
+    def rollup_latency(self, system: str, check: str, minute: datetime) -> bytes | None:
+        query = select(rollups.c.latency).where(
+            rollups.c.system == system, rollups.c.check == check, rollups.c.minute == minute
+        )
+        return self.connection.execute(query).scalar()
+
+    def keep_failures(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            self.connection.execute(insert(failures), list(rows))
+
+    def keep_transition(self, row: Mapping[str, Any]) -> None:
+        self.connection.execute(insert(transitions).values(row))
+
+    def prune(self, table: str, before: datetime, limit: int) -> int:
+        """Delete at most `limit` of a history table's rows older than `before`; returns how many went."""
+        chosen = {"rollups": rollups, "failures": failures, "transitions": transitions}[table]
+        stamp = chosen.c.minute if table == "rollups" else chosen.c.at
+        keys = list(chosen.primary_key.columns)
+        old = self.connection.execute(select(*keys).where(stamp < before).limit(limit)).all()
+        for row in old:
+            match = [key == value for key, value in zip(keys, row, strict=True)]
+            self.connection.execute(delete(chosen).where(*match))
+        return len(old)
+
+
+def _pending(row: Mapping[Any, Any]) -> PendingNotice:
+    return PendingNotice(
+        id=row["id"],
+        notice=notice_of(row),
+        attempts=row["attempts"],
+        is_unknown=row["is_unknown"],
+        next_at=row["next_at"],
+    )
