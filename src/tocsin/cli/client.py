@@ -29,7 +29,9 @@ class Client:
         """Ask once and return the result."""
         return next(self.stream(verb, arguments, actor=actor))
 
-    def stream(self, verb: str, arguments: Mapping[str, Any] | None = None, *, actor: str | None = None) -> Iterator[Any]:
+    def stream(
+        self, verb: str, arguments: Mapping[str, Any] | None = None, *, actor: str | None = None
+    ) -> Iterator[Any]:
         """Yield the results of a verb for as long as the daemon says that more will come."""
         line = _encoded({"do": verb, "arguments": dict(arguments or {}), "as": actor, "language": None})
         with self._connected() as connection, connection.makefile("rb") as answers:
@@ -109,7 +111,9 @@ def _why(error: Exception) -> str:
 
 def _unreachable(tried: list[str]) -> str:
     lines = ["the daemon cannot be reached; tried", *tried]
-    lines.append("Is it running? See 'systemctl status tocsin', start it with 'tocsin run', or name its socket with --socket.")
+    lines.append(
+        "Is it running? See 'systemctl status tocsin', start it with 'tocsin run', or name its socket with --socket."
+    )
     return "\n".join(lines)
 
 
@@ -135,7 +139,9 @@ def places(explicit: Path | None, config: Path | None, environ: Mapping[str, str
 def _settings_file(environ: Mapping[str, str]) -> Path | None:
     if named := environ.get("TOCSIN_CONFIG"):
         return Path(named)
-    return next((path for path in (Path("tocsin.yaml"), Path("/etc/tocsin/tocsin.yaml")) if os.access(path, os.R_OK)), None)
+    return next(
+        (path for path in (Path("tocsin.yaml"), Path("/etc/tocsin/tocsin.yaml")) if os.access(path, os.R_OK)), None
+    )
 
 
 def _places_in(file: Path) -> tuple[Path, ...]:

@@ -66,6 +66,6 @@ def _with_common_options(handler: Handler, acts: bool) -> Handler:
 
 def group(app: typer.Typer, name: str, summary: str) -> typer.Typer:
     """A noun with its verbs."""
-    noun = typer.Typer(help=summary, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+    noun = typer.Typer(help=summary, rich_markup_mode=None, add_completion=False)
     app.add_typer(noun, name=name)
     return noun

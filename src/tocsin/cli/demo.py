@@ -112,7 +112,7 @@ def demo_files() -> Path:
     found = next((folder for folder in known if (folder / "tocsin.yaml").is_file()), None)
     if found is None:
         tried = "\n".join(f"  {folder}" for folder in known)
-        raise TocsinError(f"the demo's configuration is not here; looked in\n{tried}\nInstall Tocsin again, or run it from a checkout.")
+        raise TocsinError(
+            f"the demo's configuration is not here; looked in\n{tried}\nInstall Tocsin again, or run it from a checkout."
+        )
     return found
-
-

@@ -54,7 +54,11 @@ def _print_member(label: str, value: Any, indent: int) -> None:
 def _print_item(value: Any, indent: int) -> None:
     space = "  " * indent
     if isinstance(value, Mapping):
-        known = (f"{str(k).replace('_', ' ')}: {_instant(str(k), v)}" for k, v in value.items() if v not in (None, "", [], {}))
+        known = (
+            f"{str(k).replace('_', ' ')}: {_instant(str(k), v)}"
+            for k, v in value.items()
+            if v not in (None, "", [], {})
+        )
         say(f"{space}- {', '.join(known)}")
     else:
         say(f"{space}- {_scalar(value)}")
@@ -78,3 +82,8 @@ def _scalar(value: Any) -> str:
             return f"{value:g}"
         case _:
             return str(value)
+
+
+def what_if(options: Options) -> int:
+    """x"""
+    return 0

@@ -173,11 +173,17 @@ def _print_incident(incident: Mapping[str, Any]) -> None:
     rule = incident.get("rule") or {}
     print_facts(
         [
-            (f"#{incident['id']}", Cell(f"{incident['severity']}  {incident['title']}", word(incident["severity"]).style)),
+            (
+                f"#{incident['id']}",
+                Cell(f"{incident['severity']}  {incident['title']}", word(incident["severity"]).style),
+            ),
             ("system", incident["system"]),
             ("state", word(incident["state"])),
             ("what failed", incident.get("text")),
-            ("why", f"{rule.get('name')}: {rule.get('text')}  ({rule.get('file')}:{rule.get('line')})" if rule else None),
+            (
+                "why",
+                f"{rule.get('name')}: {rule.get('text')}  ({rule.get('file')}:{rule.get('line')})" if rule else None,
+            ),
             ("failing since", local(incident.get("failing_since"))),
             ("opened", local(incident.get("opened_at"))),
             ("acknowledged", _by(incident, "acknowledged")),
@@ -201,8 +207,13 @@ def _print_clocks(incident: Mapping[str, Any]) -> None:
     now = datetime.now(UTC)
     rows = []
     for clock in incident.get("clocks", ()):
-        took = clock.get("met_at") and (read_instant(clock["met_at"]) - read_instant(incident["opened_at"])).total_seconds()
-        text, lateness = left(clock["due_at"], now) if clock["outcome"] is None else (f"after {span(took)}" if took else "", "")
+        took = (
+            clock.get("met_at")
+            and (read_instant(clock["met_at"]) - read_instant(incident["opened_at"])).total_seconds()
+        )
+        text, lateness = (
+            left(clock["due_at"], now) if clock["outcome"] is None else (f"after {span(took)}" if took else "", "")
+        )
         outcome = Cell("running", word(lateness).style) if clock["outcome"] is None else word(clock["outcome"])
         late = "detected late" if clock.get("detected_late") else ""
         rows.append((clock["clock"], local(clock["due_at"]), outcome, text, late))

@@ -7,39 +7,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-
-import typer
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from tocsin import __version__
-from tocsin.cli import (
-    board,
-    channel,
-    check,
-    clock,
-    db,
-    demo,
-    explain,
-    history,
-    incident,
-    init,
-    log,
-    notices,
-    run,
-    status,
-    validate,
-)
 from tocsin.cli.output import hint, print_json, say
+from tocsin.cli.table import GROUPS, LATER, LATER_VERBS, help_text, known_commands
 from tocsin.errors import ConfigurationError, DaemonUnreachable, Problem, TocsinError, UsageError
+
+if TYPE_CHECKING:
+    from typer import Typer
 
 DONE, NO, USAGE, UNREACHABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 
-LATER = frozenset(
-    "backup doctor drill export followup golive import maintenance node oncall plan report restore rules silence "
-    "simulate token user".split()
-)
-LATER_VERBS = frozenset({("incident", verb) for verb in ("escalate", "pause", "resume", "replan")})
-GROUPS = frozenset({"incident", "clock", "log", "db", "notices", "channel", "demo"})
 TAKES_VALUE = frozenset({"--config", "--socket", "--as"})
 
 
@@ -65,7 +46,12 @@ def _answer(words: list[str]) -> int:
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     try:
         words = command_first(words)
-        _refuse_later(words)
+        if not words:
+            raise UsageError("no command (see 'tocsin --help')")
+        if words[0] in ("--help", "--version"):
+            say(help_text() if words[0] == "--help" else f"tocsin {__version__}")
+            return DONE
+        _refuse_unknown(words)
         return _invoke(words)
     except TocsinError as error:
         return _report(error, as_json)
@@ -89,16 +75,32 @@ def command_first(words: Sequence[str]) -> list[str]:
     return [*path, *moved, *rest]
 
 
-def _refuse_later(words: Sequence[str]) -> None:
-    if words and words[0] in LATER:
+def _refuse_unknown(words: Sequence[str]) -> None:
+    if words[0] in LATER:
         raise UsageError(f"'{words[0]}' is not in this version (see 'tocsin --help' for what is)")
     if tuple(words[:2]) in LATER_VERBS:
         raise UsageError(f"'{' '.join(words[:2])}' is not in this version (see 'tocsin {words[0]} --help' for what is)")
+    if words[0] not in known_commands():
+        kind = "option before the command" if words[0].startswith("-") else "command"
+        raise UsageError(f"no such {kind}: {words[0]}{_did_you_mean(words[0])} (see 'tocsin --help')")
+    if words[0] in GROUPS and (len(words) == 1 or (words[1].startswith("-") and "--help" not in words)):
+        verbs = known_commands()[words[0]].summary.partition(":")[0].rstrip(".")
+        raise UsageError(f"'{words[0]}' needs a verb: {verbs} (see 'tocsin {words[0]} --help')")
+
+
+def _did_you_mean(word: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known_commands(), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def _invoke(words: list[str]) -> int:
     """Parse and call, without typer's own handling of errors: it would answer a closed pipe with a 'no'."""
-    root = typer.main.get_command(application())
+    import typer
+    from typer.exceptions import TyperException
+
+    root = typer.main.get_command(application([known_commands()[words[0]].file]))
     try:
         with root.make_context("tocsin", words) as context:
             return root.invoke(context) or DONE
@@ -106,14 +108,14 @@ def _invoke(words: list[str]) -> int:
         return ended.exit_code
     except typer.Abort as error:
         raise KeyboardInterrupt from error
-    except typer.BadParameter.__mro__[2] as error:
+    except TyperException as error:
         raise UsageError(_usage_text(error)) from error
 
 
 def _usage_text(error: BaseException) -> str:
     context = getattr(error, "ctx", None)
     text = str(getattr(error, "format_message", lambda: error)())
-    if type(error).__name__ == "NoArgsIsHelpError" or context is None:
+    if context is None:
         return text
     return f"{text[:1].lower()}{text[1:].rstrip('.')} (see '{context.command_path} --help')"
 
@@ -144,23 +146,16 @@ def _forget_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def application() -> typer.Typer:
-    """All commands, in the order in which the help shows them."""
-    app = typer.Typer(
-        name="tocsin",
-        help="Watch business systems, decide what is an incident, hold people to the response deadline.",
-        epilog="Exit codes: 0 done or yes, 1 a 'no', 2 usage or configuration, 3 the daemon cannot be reached.",
-        rich_markup_mode=None,
-        add_completion=False,
-        no_args_is_help=True,
-    )
-    app.callback()(_root)
-    for room in (incident, status, board, check, explain, history, log, clock, init, validate, run, demo, db, notices, channel):
-        room.add_to(app)
+def application(files: Iterable[str]) -> Typer:
+    """The commands of some files of this folder. Only what was asked for is imported."""
+    import typer
+
+    app = typer.Typer(name="tocsin", rich_markup_mode=None, add_completion=False)
+    app.callback()(_nothing)
+    for file in files:
+        import_module(f"tocsin.cli.{file}").add_to(app)
     return app
 
 
-def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True)) -> None:
-    if version:
-        say(f"tocsin {__version__}")
-        raise typer.Exit
+def _nothing() -> None:
+    """Keeps a single command from becoming the whole program."""

@@ -48,7 +48,8 @@ def _print_systems(found: Mapping[str, Any]) -> None:
         muted = f"muted by {system['muted_by']}" if system.get("muted_by") else ""
         rows.append((system["system"], word(system["status"]), "", muted))
         rows += [
-            (f"  {check['check']}", word(check["status"]), _for(check.get("since"), now), "") for check in system["checks"]
+            (f"  {check['check']}", word(check["status"]), _for(check.get("since"), now), "")
+            for check in system["checks"]
         ]
     print_table(("SYSTEM", "STATUS", "FOR", ""), rows, empty="No systems (see 'tocsin init').")
 

@@ -1,4 +1,4 @@
-"""History for later: one-minute roll-ups and failing samples, counted in memory and written in slices behind everything that was promised."""
+"""History for later: one-minute roll-ups and failing samples, counted in memory, written in slices behind all promises."""
 
 from __future__ import annotations
 

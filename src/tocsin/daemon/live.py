@@ -85,7 +85,9 @@ class LiveState:
 
     def failing(self, system: str, now: datetime) -> tuple[FailingCheck, ...]:
         return tuple(
-            _failing(watched, now) for watched in self.watched.get(system, {}).values() if watched.state.status.is_failing
+            _failing(watched, now)
+            for watched in self.watched.get(system, {}).values()
+            if watched.state.status.is_failing
         )
 
     def has_failing(self, system: str) -> bool:

@@ -173,9 +173,7 @@ class Poller:
         if sample.status.is_failing:
             watched.bad = sample
         before = watched.state
-        watched.state, transition = observe(
-            before, sample.status, sample.at, check.fail_after, check.recover_after
-        )
+        watched.state, transition = observe(before, sample.status, sample.at, check.fail_after, check.recover_after)
         watched.status = watched.state.status
         if transition is not None:
             watched.since = transition.at
@@ -215,6 +213,6 @@ def _state_of(stored: StoredCheck | None) -> CheckState:
 def _bad_of(stored: StoredCheck) -> Sample | None:
     if not Status(stored.status).is_failing or stored.failing_since is None:
         return None
-    reason = Reason(stored.reason) if stored.reason in Reason else Reason.INTERNAL
+    reason = next((known for known in Reason if known.value == stored.reason), Reason.INTERNAL)
     at: datetime = stored.failing_since
     return Sample(at, Status(stored.status), reason, 0.0, stored.text, Phases(), stored.values)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from tocsin.core.model import BADNESS, Clock, Incident, IncidentState, Status
 from tocsin.core.sketch import Sketch
@@ -155,7 +155,7 @@ class SqlQueries:
             "notices_total": self._counts(
                 notices.c.channel, notices.c.state, table=notices, where=notices.c.state != "pending"
             ),
-            "outbox": self._outbox(now),
+            "outbox": self.outbox(now),
             "journal": self._journal(),
         }
 
@@ -191,7 +191,8 @@ class SqlQueries:
             found[severity] = (edges, count + 1, total + seconds)
         return found
 
-    def _outbox(self, now: datetime) -> dict[str, tuple[int, float]]:
+    def outbox(self, now: datetime) -> dict[str, tuple[int, float]]:
+        """By channel: how many notices wait, and how many seconds the oldest has waited."""
         query = (
             select(notices.c.channel, func.count(), func.min(notices.c.promised_at))
             .where(notices.c.state == "pending")
@@ -211,7 +212,6 @@ class SqlQueries:
 
 
 _UNRESOLVED = incidents.c.state != IncidentState.RESOLVED.value
-_LATEST = case((clocks.c.superseded_at.is_(None), 1), else_=0)
 
 
 def minute_word(up: int, degraded: int, down: int) -> str:

@@ -181,5 +181,7 @@ def _parsed(head: bytes) -> tuple[list[str], dict[str, str]]:
 
 def _response(status: int, document: Mapping[str, object]) -> bytes:
     body = json.dumps(document).encode()
-    head = f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body

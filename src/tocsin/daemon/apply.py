@@ -1,0 +1,196 @@
+"""Where decisions become facts: what the checks say is compared with the store, decided, and committed in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from tocsin.core.check import Transition
+from tocsin.core.incident import Case, Decision, FailingCheck, reconcile, withdraw
+from tocsin.core.model import Entry, Sample
+from tocsin.core.policy import Rulebook, System
+from tocsin.core.severity import RuleFault
+from tocsin.daemon.alarms import Alarms
+from tocsin.daemon.live import LiveState, stored_of
+from tocsin.errors import StoreError
+from tocsin.ports import Store, StoredCheck, Transaction, WallClock
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER = timedelta(seconds=1)
+ASK_AGAIN = timedelta(minutes=1)
+Change = tuple[str, Transition, Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one unit of work is decided from: the system's failing checks and its changes of status since the last commit."""
+
+    system: System
+    rulebook: Rulebook
+    failing: tuple[FailingCheck, ...]
+    changes: tuple[Change, ...]
+    checks: tuple[StoredCheck, ...]
+    now: datetime
+
+
+def settle(tx: Transaction, unit: Unit) -> tuple[Case, Decision, frozenset[str]]:
+    """Write the changes of status and whatever the incident becomes of them. Returns the case, the decision, and the held checks."""
+    stored = tx.stored_checks(unit.system.name)
+    held = {name for (_, name), check in stored.items() if check.is_held}
+    failing_now = {check.name for check in unit.failing}
+    held &= failing_now
+    for name, transition, sample in unit.changes:
+        _record_change(tx, unit.system.name, name, transition, sample)
+    for check in unit.checks:
+        known = stored.get((check.system, check.name))
+        wanted = replace(check, is_held=check.name in held)
+        if known != wanted:
+            tx.save_check(wanted)
+    case = tx.case(unit.system.name)
+    failing = tuple(replace(check, is_held=check.name in held) for check in unit.failing)
+    decision = reconcile(case, unit.rulebook, unit.system, failing, unit.now)
+    tx.commit_decision(case, decision)
+    return tx.case(unit.system.name), decision, frozenset(held)
+
+
+def _record_change(tx: Transaction, system: str, check: str, transition: Transition, sample: Sample) -> None:
+    row = {
+        "system": system,
+        "check": check,
+        "at": transition.at,
+        "first_at": transition.first_at,
+        "previous": transition.previous.value,
+        "status": transition.status.value,
+        "reason": sample.reason.value,
+        "text": sample.text,
+    }
+    tx.keep_transition(row)
+    data = {
+        "from": transition.previous.value,
+        "to": transition.status.value,
+        "first_at": transition.first_at.isoformat(),
+        "reason": sample.reason.value,
+        "text": sample.text,
+    }
+    tx.append([Entry(transition.at, "tocsin", "check_changed", f"check:{system}/{check}", data)])
+
+
+class Applier:
+    """Commits what waits, system by system; what could not be committed stays and is tried again."""
+
+    def __init__(
+        self, live: LiveState, store: Store, clock: WallClock, alarms: Alarms, committed: Callable[[Decision], None]
+    ) -> None:
+        self._live = live
+        self._store = store
+        self._clock = clock
+        self._alarms = alarms
+        self._committed = committed
+        self._waiting: set[str] = set()
+        self._asked_at: datetime | None = None
+        self._faults: dict[str, RuleFault] = {}
+        self.wake: Callable[[], None] = lambda: None
+
+    def consider(self, system: str) -> None:
+        """A system's checks changed or failed again: commit if that would change anything."""
+        if system in self._waiting or not self._needs_commit(system):
+            return
+        self._waiting.add(system)
+        self.wake()
+
+    def _needs_commit(self, system: str) -> bool:
+        if self._live.transitions.get(system):
+            return True
+        known, now = self._live.rulebook.systems.get(system), self._clock.now()
+        if known is None:
+            return False
+        case = self._live.cases.get(system) or Case(system, 1)
+        failing = self._live.failing(system, now)
+        decision = reconcile(case, self._live.rulebook, known, failing, now)
+        self._note_faults(system, decision)
+        return not decision.changes_nothing
+
+    async def step(self, now: datetime) -> datetime | None:
+        """Commit everything that waits. Each failing system is asked again once a minute."""
+        if self._asked_at is None or now - self._asked_at >= ASK_AGAIN:
+            self._asked_at = now
+            for system in list(self._live.watched):
+                if self._live.has_failing(system):
+                    self.consider(system)
+        waiting, self._waiting = self._waiting, set()
+        results = await asyncio.gather(*(self._commit(system) for system in sorted(waiting)), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, StoreError):
+                raise failure
+        if failures:
+            self._alarms.raise_("storage", str(failures[0]))
+            return now + RETRY_AFTER
+        if waiting:
+            self._alarms.clear("storage")
+        return self._asked_at + ASK_AGAIN
+
+    async def _commit(self, system: str) -> None:
+        known = self._live.rulebook.systems.get(system)
+        if known is None:
+            self._live.transitions.pop(system, None)
+            return
+        now = self._clock.now()
+        taken = self._live.transitions.pop(system, [])
+        checks = tuple(stored_of(watched) for watched in self._live.watched.get(system, {}).values())
+        unit = Unit(known, self._live.rulebook, self._live.failing(system, now), tuple(taken), checks, now)
+        try:
+            case, decision, held = await self._store.write(lambda tx: settle(tx, unit))
+        except BaseException:
+            self._live.transitions[system] = taken + self._live.transitions.get(system, [])
+            self._waiting.add(system)
+            raise
+        self._note_faults(system, decision)
+        for name, watched in self._live.watched.get(system, {}).items():
+            watched.is_held = name in held
+        self.remember(case, decision)
+
+    def remember(self, case: Case, decision: Decision) -> None:
+        """Keep what was committed beside the live state, and let the other loops know."""
+        self._live.cases[case.system] = case
+        self._committed(decision)
+
+    def _note_faults(self, system: str, decision: Decision) -> None:
+        """A rule that cannot be judged is an alarm, for as long as it cannot."""
+        if decision.faults:
+            self._faults[system] = decision.faults[0]
+        else:
+            self._faults.pop(system, None)
+        if not self._faults:
+            self._alarms.clear("rule")
+            return
+        fault = next(iter(self._faults.values()))
+        where = f"{fault.rule.file}:{fault.rule.line}"
+        self._alarms.raise_(
+            "rule", f"{where}: the rule {fault.rule.name!r} cannot be judged: {fault.because} (it counts as P2)"
+        )
+
+    async def withdraw(self, gone: list[tuple[str, str]], actor: str) -> None:
+        """Checks that are no longer watched leave their incidents."""
+        by_system: dict[str, list[str]] = {}
+        for system, name in gone:
+            by_system.setdefault(system, []).append(name)
+        for system, names in by_system.items():
+            now = self._clock.now()
+            case, decision = await self._store.write(lambda tx, s=system, n=names, t=now: _withdraw(tx, s, n, actor, t))  # type: ignore[misc]
+            self._live.transitions.pop(system, None)
+            self.remember(case, decision)
+
+
+def _withdraw(tx: Transaction, system: str, names: list[str], actor: str, now: datetime) -> tuple[Case, Decision]:
+    case = tx.case(system)
+    decision = withdraw(case, names, actor, now)
+    tx.commit_decision(case, decision)
+    for name in names:
+        tx.forget_check(system, name)
+    return tx.case(system), decision

@@ -1,0 +1,261 @@
+"""The one way out: what the outbox promises is sent, channel by channel, until it was delivered or can never be.
+
+Commit, send, then mark. After a start, and whenever an answer was lost, a message is looked up by its key before it is repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from tocsin.core.incident import Case
+from tocsin.core.model import Entry, NoticeKind
+from tocsin.core.policy import Rulebook
+from tocsin.daemon.alarms import Alarms
+from tocsin.errors import DeliveryError, StoreError
+from tocsin.ports import Channel, Message, PendingNotice, Reference, Store, Transaction, WallClock
+
+log = structlog.get_logger(__name__)
+
+BATCH = 50
+SEND_WITHIN_S = 30.0
+LONGEST_BACKOFF = timedelta(minutes=1)
+SEND_ANYWAY_AFTER = timedelta(minutes=2)
+LOOK_BACK = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A notice to deliver, with what is true of its incident at this moment."""
+
+    pending: PendingNotice
+    case: Case | None
+    root: Reference | None
+    subject: str
+    read_up_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What messages are written with."""
+
+    rulebook: Callable[[], Rulebook]
+    language: str
+    timezone: str
+    public_url: str
+
+
+class Dispatcher:
+    """One worker a channel while it has something to send; a slow channel holds up nobody else."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: WallClock,
+        alarms: Alarms,
+        channels: Callable[[], Mapping[str, Channel]],
+        context: Context,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._alarms = alarms
+        self._channels = channels
+        self._context = context
+        self._workers: dict[str, asyncio.Task[None]] = {}
+        self._resume_at: dict[str, datetime] = {}
+        self._failing: dict[str, str] = {}
+        self.wake: Callable[[], None] = lambda: None
+
+    async def step(self, now: datetime) -> datetime | None:
+        """Start a worker for each channel that may send now; returns when the next one may."""
+        waiting = await self._store.write(lambda tx: tx.channels_with_pending())
+        later: list[datetime] = []
+        for channel, at in waiting:
+            start_at = max((t for t in (at, self._resume_at.get(channel)) if t is not None), default=now)
+            if start_at > now:
+                later.append(start_at)
+            elif channel not in self._workers or self._workers[channel].done():
+                self._workers[channel] = asyncio.create_task(self._work(channel), name=f"dispatch {channel}")
+        return min(later, default=None)
+
+    async def close(self, within_s: float) -> None:
+        """Let what is on the wire end, within a limit."""
+        workers = [task for task in self._workers.values() if not task.done()]
+        if workers:
+            _, unfinished = await asyncio.wait(workers, timeout=within_s)
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+
+    async def _work(self, channel: str) -> None:
+        try:
+            while not self._is_paused(channel):
+                task = await self._store.write(lambda tx: _next_task(tx, channel, self._clock.now(), self._alarm_day()))
+                if task is None:
+                    break
+                await self._deliver(channel, task)
+        except StoreError as error:
+            self._alarms.raise_("storage", str(error))
+            self._resume_at[channel] = self._clock.now() + timedelta(seconds=1)
+        finally:
+            self.wake()
+
+    def _is_paused(self, channel: str) -> bool:
+        return self._resume_at.get(channel, self._clock.now()) > self._clock.now()
+
+    def _alarm_day(self) -> str:
+        return f"alarms:{self._clock.now().astimezone(ZoneInfo(self._context.timezone)):%Y-%m-%d}"
+
+    # --- one notice ---
+
+    async def _deliver(self, name: str, task: Task) -> None:
+        channel = self._channels().get(name)
+        if channel is None:
+            await self._give_up(task, f"there is no channel {name!r} any more")
+            return
+        if task.pending.notice.kind is NoticeKind.EDIT and (task.root is None or not channel.is_told_by_edits()):
+            await self._store.write(lambda tx: tx.settle_notice(task.pending.id, "covered", self._clock.now()))
+            return
+        message = self._message(name, task)
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                reference = await self._find_or_send(channel, message, task)
+        except TimeoutError:
+            await self._failed(name, task, DeliveryError(f"no answer within {SEND_WITHIN_S:.0f} s", unknown=True))
+        except DeliveryError as error:
+            await self._failed(name, task, error)
+        else:
+            await self._sent(name, task, reference)
+
+    async def _find_or_send(self, channel: Channel, message: Message, task: Task) -> Reference | None:
+        is_repeatable = message.kind is NoticeKind.EDIT
+        if task.pending.is_unknown and not is_repeatable:
+            try:
+                found = await channel.find(message, since=task.pending.notice.at - LOOK_BACK)
+            except DeliveryError:
+                if self._clock.now() - task.pending.notice.at < SEND_ANYWAY_AFTER:
+                    raise
+                # Rather told twice than not at all.
+                found = None
+            if found is not None:
+                return found
+        return await channel.send(message)
+
+    def _message(self, channel: str, task: Task) -> Message:
+        notice, case, rulebook = task.pending.notice, task.case, self._context.rulebook()
+        incident = case.incident if case is not None else None
+        system = rulebook.systems.get(incident.system) if incident is not None else None
+        spec = rulebook.channels.get(channel)
+        # Without a root message a line has nowhere to stand: it goes out as the page.
+        is_orphan = task.root is None and notice.kind in (NoticeKind.REPLY, NoticeKind.BROADCAST)
+        base = self._context.public_url.rstrip("/")
+        return Message(
+            key=notice.key,
+            kind=NoticeKind.PAGE if is_orphan and incident is not None else notice.kind,
+            event=notice.event,
+            at=notice.at,
+            language=(spec.language if spec is not None else "") or self._context.language,
+            data=notice.data,
+            incident=incident,
+            clocks=tuple(c for c in case.clocks if c.superseded_at is None) if case is not None else (),
+            system=system,
+            owner=rulebook.people.get(system.owner) if system is not None else None,
+            people=rulebook.people,
+            root=task.root,
+            link=f"{base}/incidents/{incident.id}" if base and incident is not None else "",
+            now=self._clock.now(),
+            timezone=self._context.timezone,
+            promised_at=notice.at,
+        )
+
+    async def _sent(self, channel: str, task: Task, reference: Reference | None) -> None:
+        now = self._clock.now()
+        await self._store.write(lambda tx: _mark_sent(tx, channel, task, reference, now))
+        self._resume_at.pop(channel, None)
+        if self._failing.pop(channel, None) is not None and not self._failing:
+            self._alarms.clear("delivery")
+
+    async def _failed(self, channel: str, task: Task, error: DeliveryError) -> None:
+        if error.permanent:
+            await self._give_up(task, str(error))
+            return
+        pending, now = task.pending, self._clock.now()
+        backoff = min(timedelta(seconds=2 ** min(pending.attempts, 6)), LONGEST_BACKOFF)
+        next_at = now + (error.retry_after if error.retry_after is not None else backoff)
+        is_unknown = pending.is_unknown or error.unknown
+        await self._store.write(lambda tx: tx.postpone_notice(pending.id, next_at, str(error), is_unknown=is_unknown))
+        self._resume_at[channel] = next_at
+        log.warning(
+            "A notice was not delivered",
+            action="notice_postponed",
+            channel=channel,
+            key=pending.notice.key,
+            error=str(error),
+        )
+        if pending.attempts >= 4:
+            self._fail(channel, f"{channel}: {error} (tried {pending.attempts + 1} times, trying on)")
+
+    async def _give_up(self, task: Task, why: str) -> None:
+        now, notice = self._clock.now(), task.pending.notice
+        await self._store.write(lambda tx: _mark_dead(tx, task, why, now))
+        self._fail(notice.channel, f"{notice.channel}: {why} (see `tocsin notices list --state dead`)")
+
+    def _fail(self, channel: str, text: str) -> None:
+        """A channel that cannot be told is an alarm; alarms that cannot be told do not raise it again."""
+        self._failing[channel] = text
+        self._alarms.raise_("delivery", text)
+
+
+def _next_task(tx: Transaction, channel: str, now: datetime, alarm_day: str) -> Task | None:
+    """What to send next: by priority, but never a line of an incident before what was promised of it earlier."""
+    for pending in tx.pending_notices(channel, now, BATCH):
+        notice = pending.notice
+        if (
+            notice.incident is not None
+            and notice.kind is not NoticeKind.PAGE
+            and tx.earlier_pending(pending) is not None
+        ):
+            continue
+        subject = alarm_day if notice.incident is None else f"incident:{notice.incident}"
+        case = tx.case_of(notice.incident) if notice.incident is not None else None
+        return Task(pending, case, tx.reference(channel, subject), subject, tx.last_notice_id())
+    return None
+
+
+def _mark_sent(tx: Transaction, channel: str, task: Task, reference: Reference | None, now: datetime) -> None:
+    pending, notice = task.pending, task.pending.notice
+    tx.settle_notice(pending.id, "sent", now)
+    if notice.kind is NoticeKind.EDIT:
+        # It showed the incident as read with the task: edits promised up to then are covered, not what came after.
+        if notice.incident is not None:
+            tx.cover_edits(channel, notice.incident, task.read_up_to, now)
+        return
+    if reference is not None and task.root is None:
+        tx.keep_reference(channel, task.subject, reference, now)
+    data: dict[str, Any] = {"channel": channel, "event": notice.event, "kind": notice.kind.value, "key": notice.key}
+    data["delay_s"] = round((now - notice.at).total_seconds(), 3)
+    tx.append([Entry(now, "tocsin", "notice_sent", _subject(pending), data)])
+
+
+def _mark_dead(tx: Transaction, task: Task, why: str, now: datetime) -> None:
+    pending, notice = task.pending, task.pending.notice
+    tx.settle_notice(pending.id, "dead", now, why)
+    data = {
+        "channel": notice.channel,
+        "event": notice.event,
+        "kind": notice.kind.value,
+        "key": notice.key,
+        "error": why,
+    }
+    tx.append([Entry(now, "tocsin", "notice_failed", _subject(pending), data)])
+
+
+def _subject(pending: PendingNotice) -> str:
+    incident = pending.notice.incident
+    return f"notice:{pending.id}" if incident is None else f"incident:{incident}"
