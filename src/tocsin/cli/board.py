@@ -16,12 +16,12 @@ from tocsin.cli.times import left, local
 from tocsin.errors import DaemonUnreachable
 
 REDRAW_S = 1.0
-HEADERS = ("TIME", "CLOCK", "DUE", "ID", "SEVERITY", "STATE", "SYSTEM", "TITLE")
+HEADERS = ("TIME", "CLOCK", "DUE", "ID", "SEVERITY", "STATE", "SYSTEM", "TITLE", "WHO")
 QUIET = "No deadline is running."
 
 
 def add_to(app: typer.Typer) -> None:
-    command(app, "board")(board)
+    command(app, "board", board)
 
 
 def board(
@@ -40,27 +40,23 @@ def board(
     return 0
 
 
-def rows_of(found: Any, now: datetime) -> list[Sequence[str | Cell]]:
-    """One row a running clock, the most urgent first."""
-    return [_row(line, now) for line in sorted(_lines(found), key=lambda line: str(line["due_at"]))]
+def rows_of(found: Sequence[Mapping[str, Any]], now: datetime) -> list[Sequence[str | Cell]]:
+    """One row a running clock, the one with the least time left first."""
+    return [_row(clock, clock["incident"], now) for clock in sorted(found, key=lambda clock: str(clock["due_at"]))]
 
 
-def _lines(found: Any) -> Sequence[Mapping[str, Any]]:
-    lines: Sequence[Mapping[str, Any]] = found.get("clocks", ()) if isinstance(found, Mapping) else found
-    return lines
-
-
-def _row(line: Mapping[str, Any], now: datetime) -> Sequence[str | Cell]:
-    text, lateness = left(line["due_at"], now)
+def _row(clock: Mapping[str, Any], incident: Mapping[str, Any], now: datetime) -> Sequence[str | Cell]:
+    text, lateness = left(clock["due_at"], now)
     return (
         Cell(text, word(lateness).style),
-        line["clock"],
-        local(line["due_at"]),
-        f"#{line['incident']}",
-        word(line["severity"]),
-        word(line["state"]),
-        line["system"],
-        line["title"],
+        clock["clock"],
+        local(clock["due_at"]),
+        f"#{incident['id']}",
+        word(incident["severity"]),
+        word(incident["state"]),
+        incident["system"],
+        incident["title"],
+        incident["acknowledged_by"] or incident["owner_name"],
     )
 
 

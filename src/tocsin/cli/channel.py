@@ -7,15 +7,16 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.command import Options, command, group
-from tocsin.cli.output import print_json, print_table, say, word
+from tocsin.cli.output import Cell, print_json, print_table, say
+from tocsin.cli.times import span
 
 SENDING_S = 40.0
 
 
 def add_to(app: typer.Typer) -> None:
     noun = group(app, "channel", "The ways in which people are told.")
-    command(noun, "list")(list_channels)
-    command(noun, "test", acts=True)(test)
+    command(noun, "list", list_channels)
+    command(noun, "test", test, acts=True)
 
 
 def list_channels(options: Options) -> int:
@@ -25,10 +26,16 @@ def list_channels(options: Options) -> int:
         print_json(found)
         return 0
     rows = [
-        (c["channel"], c["kind"], word(c.get("state") or "-"), str(c.get("pending", "")), c.get("error") or "")
-        for c in found
+        (
+            channel["channel"],
+            channel["kind"],
+            Cell("yes", "green") if channel["is_connected"] else Cell("no", "bold red"),
+            str(channel["pending"]),
+            span(channel["oldest_s"]) if channel["pending"] else "",
+        )
+        for channel in found
     ]
-    print_table(("CHANNEL", "KIND", "STATE", "PENDING", "LAST ERROR"), rows, empty="No channels.")
+    print_table(("CHANNEL", "KIND", "CONNECTED", "WAITING", "LONGEST"), rows, empty="No channels.")
     return 0
 
 
@@ -38,5 +45,8 @@ def test(
 ) -> int:
     """Send a test message now and say whether it arrived."""
     found = options.client(SENDING_S).call("channel_test", {"channel": channel}, actor=options.actor)
-    print_json(found) if options.json else say(f"{channel}: delivered.")
-    return 0
+    if options.json:
+        print_json(found)
+    else:
+        say(f"{channel}: delivered." if found["ok"] else f"{channel}: not delivered: {found['error']}")
+    return 0 if found["ok"] else 1

@@ -15,7 +15,7 @@ from tocsin.cli.times import local, milliseconds
 from tocsin.errors import NotFound
 
 if TYPE_CHECKING:
-    from tocsin.config import Settings
+    from tocsin.config.settings import Settings
     from tocsin.core.model import Certificate, Sample
     from tocsin.core.policy import Check, Rulebook
 
@@ -23,7 +23,7 @@ AT_ONCE = 8
 
 
 def add_to(app: typer.Typer) -> None:
-    command(app, "check")(check)
+    command(app, "check", check)
 
 
 def check(

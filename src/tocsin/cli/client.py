@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ from typing import Any
 from tocsin.errors import DaemonUnreachable, NotFound, Refused, StoreError, UsageError
 
 TIMEOUT_S = 10.0
+MAX_REQUEST = 1_000_000
 MAX_LINE = 16 * 1024 * 1024
-MAX_SETTINGS = 1024 * 1024
-LAST_PLACES = ("var/tocsin.sock", "/run/tocsin/tocsin.sock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +63,8 @@ def _encoded(request: Mapping[str, Any]) -> bytes:
         line = json.dumps(request, ensure_ascii=False).encode() + b"\n"
     except UnicodeEncodeError as error:
         raise UsageError("an argument is not valid UTF-8 (write it in a UTF-8 terminal)") from error
-    if len(line) > MAX_LINE:
-        raise UsageError(f"the request is longer than {MAX_LINE // 1024 // 1024} MiB (shorten the text)")
+    if len(line) > MAX_REQUEST:
+        raise UsageError(f"the request is longer than {MAX_REQUEST:,} bytes (shorten the text)")
     return line
 
 
@@ -121,45 +119,3 @@ def _silence(error: OSError, timeout_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"the daemon did not answer within {timeout_s:g} s (see 'systemctl status tocsin' and its log)"
     return f"the connection to the daemon broke: {_why(error)} (is it stopping? try again)"
-
-
-def places(explicit: Path | None, config: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Where the daemon's socket may be. A path that was named is the only one: never another daemon's."""
-    if explicit is not None:
-        return (explicit,)
-    if named := environ.get("TOCSIN_SOCKET"):
-        return (Path(named),)
-    file = config or _settings_file(environ)
-    from_file = _places_in(file) if file is not None else ()
-    if config is not None and from_file:
-        return from_file
-    return tuple(dict.fromkeys((*from_file, *(Path(place) for place in LAST_PLACES))))
-
-
-def _settings_file(environ: Mapping[str, str]) -> Path | None:
-    if named := environ.get("TOCSIN_CONFIG"):
-        return Path(named)
-    return next(
-        (path for path in (Path("tocsin.yaml"), Path("/etc/tocsin/tocsin.yaml")) if os.access(path, os.R_OK)), None
-    )
-
-
-def _places_in(file: Path) -> tuple[Path, ...]:
-    """The socket that a settings file names. Two keys of the text are looked at: the rest of the file may be broken."""
-    try:
-        with file.open(encoding="utf-8", errors="replace") as opened:
-            text = opened.read(MAX_SETTINGS)
-    except OSError:
-        return ()
-    found = dict(filter(None, map(_named, text.splitlines())))
-    if "socket" in found:
-        return (file.parent / found["socket"],)
-    inside = [f"{found['data_dir']}/tocsin.sock"] if "data_dir" in found else []
-    return tuple(file.parent / place for place in (*inside, LAST_PLACES[0]))
-
-
-def _named(line: str) -> tuple[str, str] | None:
-    """A line `socket: value` or `data_dir: value`, without quotes and remark."""
-    key, _, value = line.partition(":")
-    value = value.split(" #")[0].strip().strip("\"'")
-    return (key, value) if key in ("socket", "data_dir") and value else None

@@ -12,7 +12,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from tocsin.cli.client import TIMEOUT_S, Client, places
+from tocsin.cli.client import TIMEOUT_S, Client
+from tocsin.config.locate import socket_candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Options:
     actor: str | None = None
 
     def client(self, timeout_s: float = TIMEOUT_S) -> Client:
-        return Client(places(self.socket, self.config, os.environ), timeout_s)
+        return Client(tuple(dict.fromkeys(socket_candidates(self.socket, self.config, os.environ))), timeout_s)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document.")]
@@ -36,14 +37,9 @@ Actor = Annotated[str | None, typer.Option("--as", metavar="PERSON", help="Act f
 Handler = Callable[..., int | None]
 
 
-def command(app: typer.Typer, name: str, *, acts: bool = False) -> Callable[[Handler], Handler]:
+def command(app: typer.Typer, name: str, handler: Handler, *, acts: bool = False) -> None:
     """Declare a command: a function of `Options` and its own parameters that returns the exit code (None is 0)."""
-
-    def declare(handler: Handler) -> Handler:
-        app.command(name)(_with_common_options(handler, acts))
-        return handler
-
-    return declare
+    app.command(name)(_with_common_options(handler, acts))
 
 
 def _with_common_options(handler: Handler, acts: bool) -> Handler:

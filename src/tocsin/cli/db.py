@@ -6,13 +6,12 @@ import typer
 
 from tocsin.cli.command import Options, command, group
 from tocsin.cli.output import print_facts, print_json, say
-from tocsin.errors import UsageError
 
 
 def add_to(app: typer.Typer) -> None:
     noun = group(app, "db", "The database of Tocsin's own data.")
-    command(noun, "status")(status)
-    command(noun, "upgrade")(upgrade)
+    command(noun, "status", status)
+    command(noun, "upgrade", upgrade)
 
 
 def status(options: Options) -> int:
@@ -33,14 +32,11 @@ def status(options: Options) -> int:
 
 def upgrade(options: Options) -> int:
     """Bring the database to this version's schema (SQLite after a copy beside it). Stop the daemon first."""
-    from tocsin.cli.configuration import settings_of
+    from tocsin.cli.configuration import database_of, settings_of
     from tocsin.store import engine as engines
     from tocsin.store.upgrade import REVISION, prepare
 
-    url = engines.parse_url(settings_of(options).database)
-    path = engines.file_of(url)
-    if path is not None and not path.exists():
-        raise UsageError(f"{path}: no such database ('tocsin run' makes a new one by itself)")
+    url, path = database_of(settings_of(options))
     lock = engines.DaemonLock(path) if path is not None else None
     if lock is not None:
         lock.acquire()

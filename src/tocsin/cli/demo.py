@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -25,8 +24,10 @@ System = Annotated[str, typer.Argument(metavar="SYSTEM", help="erp, crm or oa.")
 
 def add_to(app: typer.Typer) -> None:
     noun = group(app, "demo", "Try Tocsin on three stand-in business systems.")
-    for name, handler in {"run": run, "break": break_system, "slow": slow, "fix": fix}.items():
-        command(noun, name)(handler)
+    command(noun, "run", run)
+    command(noun, "break", break_system)
+    command(noun, "slow", slow)
+    command(noun, "fix", fix)
 
 
 def run(options: Options) -> int:

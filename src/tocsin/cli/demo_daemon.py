@@ -52,7 +52,7 @@ async def _run(files: Path, running: Path, place: Path) -> int:
         config = write_configuration(files, FOLDER, systems.urls)
         environ = {
             **_without_own(os.environ),
-            "TOCSIN_SOCKET": str(place.absolute()),
+            "TOCSIN_SOCKET": os.path.abspath(place),
             "TOCSIN_LISTEN": page,
             "TOCSIN_SLACK__API_URL": slack.api_url,
             "TOCSIN_SLACK__BOT_TOKEN": slack.bot_token,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -12,9 +13,11 @@ from tocsin.cli.output import Cell, print_json, print_table
 from tocsin.cli.times import milliseconds, read_span
 from tocsin.errors import UsageError
 
+HEADERS = ("CHECK", "PROBES", "DOWN", "FAILURE RATE", "DEGRADED", "MEAN", "P50", "P95", "P99", "MAX")
+
 
 def add_to(app: typer.Typer) -> None:
-    command(app, "history")(history)
+    command(app, "history", history)
 
 
 def history(
@@ -41,18 +44,19 @@ def _back(until: datetime, span: timedelta) -> datetime:
         raise UsageError("--since reaches back further than the calendar") from error
 
 
-def _print_history(found: Any) -> None:
-    rows = [
+def _print_history(found: Sequence[Mapping[str, Any]]) -> None:
+    rows: list[Sequence[str | Cell]] = [
         (
-            f"{line['system']}/{line['check']}",
-            str(line["count"]),
-            Cell(_share(line["failure_rate"]), "bold red" if line["failures"] else ""),
-            *(milliseconds(line.get(key)) for key in ("p50_s", "p95_s", "p99_s", "max_s")),
+            line["system"] if line["check"] is None else f"{line['system']}/{line['check']}",
+            str(line["probes"]),
+            str(line["down"]),
+            Cell(_share(line["failure_rate"]), "bold red" if line["down"] else ""),
+            str(line["degraded"]),
+            *(milliseconds(line["latency_s"][key]) for key in ("mean", "p50", "p95", "p99", "max")),
         )
-        for line in found["checks"]
+        for line in found
     ]
-    headers = ("CHECK", "PROBES", "FAILED", "P50", "P95", "P99", "MAX")
-    print_table(headers, rows, empty="Nothing was measured in this period.")
+    print_table(HEADERS, rows, empty="Nothing was measured in this period.")
 
 
 def _share(share: float | None) -> str:

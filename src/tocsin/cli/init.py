@@ -35,7 +35,7 @@ class Answers:
 
 
 def add_to(app: typer.Typer) -> None:
-    command(app, "init")(init)
+    command(app, "init", init)
 
 
 def init(

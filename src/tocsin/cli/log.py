@@ -26,8 +26,10 @@ FOLLOW_S = 1.0
 
 def add_to(app: typer.Typer) -> None:
     noun = group(app, "log", "The journal: everything that happened.")
-    for name, handler in {"tail": tail, "grep": grep, "verify": verify, "export": export}.items():
-        command(noun, name)(handler)
+    command(noun, "tail", tail)
+    command(noun, "grep", grep)
+    command(noun, "verify", verify)
+    command(noun, "export", export)
 
 
 def tail(
@@ -138,8 +140,7 @@ def export(
 
 
 def _write_lines(entries: Iterable[dict[str, Any]], out: TextIO) -> None:
-    for entry in entries:
-        out.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n")
+    out.writelines(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n" for entry in entries)
 
 
 def _write_array(entries: Iterable[dict[str, Any]], out: TextIO) -> None:

@@ -66,10 +66,10 @@ def command_first(words: Sequence[str]) -> list[str]:
         word = rest.pop(0)
         if word in TAKES_VALUE and rest:
             moved += [word, rest.pop(0)]
-        elif word == "--json" or word.partition("=")[0] in TAKES_VALUE and "=" in word:
+        elif word == "--json" or (word.partition("=")[0] in TAKES_VALUE and "=" in word):
             moved.append(word)
         elif word.startswith("-"):
-            return [*path, word, *rest]
+            return [*path, word, *moved, *rest]
         else:
             path.append(word)
     return [*path, *moved, *rest]

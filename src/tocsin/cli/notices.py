@@ -10,19 +10,22 @@ from tocsin.cli.command import Options, command, group
 from tocsin.cli.output import print_json, print_table, say, word
 from tocsin.cli.times import local
 
+HEADERS = ("ID", "STATE", "CHANNEL", "MESSAGE", "INCIDENT", "PROMISED", "TRIES", "LAST ERROR")
+
 
 def add_to(app: typer.Typer) -> None:
     noun = group(app, "notices", "Messages that someone must get.")
-    command(noun, "list")(list_notices)
-    command(noun, "retry", acts=True)(retry)
+    command(noun, "list", list_notices)
+    command(noun, "retry", retry, acts=True)
 
 
 def list_notices(
     options: Options,
     state: Annotated[str | None, typer.Option("--state", metavar="STATE", help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 200,
 ) -> int:
-    """List notices that wait, failed or were delivered."""
-    found = options.client().call("notices_list", {"state": state})
+    """List notices that wait, failed or were delivered, newest first."""
+    found = options.client().call("notices_list", {"state": state, "limit": limit})
     if options.json:
         print_json(found)
         return 0
@@ -31,16 +34,15 @@ def list_notices(
             str(notice["id"]),
             word(notice["state"]),
             notice["channel"],
-            notice["event"],
-            f"#{notice['incident']}" if notice.get("incident") else "",
-            local(notice["at"]),
-            str(notice.get("attempts", "")),
-            notice.get("error") or "",
+            f"{notice['kind']} {notice['event']}",
+            f"#{notice['incident']}" if notice["incident"] else "",
+            local(notice["promised_at"]),
+            str(notice["attempts"]),
+            notice["error"] or "",
         )
         for notice in found
     ]
-    headers = ("ID", "STATE", "CHANNEL", "EVENT", "INCIDENT", "AT", "TRIES", "LAST ERROR")
-    print_table(headers, rows, empty="No notices.")
+    print_table(HEADERS, rows, empty="No notices.")
     return 0
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import typer
 
 from tocsin.cli.command import Options, command
-from tocsin.cli.incident import print_incidents
+from tocsin.cli.incident_view import print_incidents
 from tocsin.cli.output import Cell, print_json, print_table, say, say_styled, word
 from tocsin.cli.times import local, read_instant, span
 
 
 def add_to(app: typer.Typer) -> None:
-    command(app, "status")(status)
+    command(app, "status", status)
 
 
 def status(options: Options) -> int:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from tocsin.errors import UsageError
 
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-
 
 def read_span(text: str) -> timedelta:
-    """`500ms`, `90s`, `1h30m`, `2w`; `0` is allowed without a unit."""
-    import re
+    """A span as it is written in the rules: `500ms`, `90s`, `1h30m`, `2w`."""
+    from tocsin.config.spans import parse_span
 
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhdw])", text)
-    if text.strip() == "0":
-        return timedelta(0)
-    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
-        raise UsageError(f"'{text}' is not a span of time (write 90s, 4h, 1h30m or 7d)")
     try:
-        return timedelta(seconds=sum(float(number) * UNITS[unit] for number, unit in parts))
-    except OverflowError as error:
-        raise UsageError(f"'{text}' is longer than any clock can run") from error
+        return parse_span(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def read_instant(text: str) -> datetime:
@@ -61,3 +55,23 @@ def left(due_at: str, now: datetime) -> tuple[str, str]:
     if remaining < 0:
         return f"{span(remaining)} over", "late"
     return f"{span(remaining)} left", "soon" if remaining < 900 else ""
+
+
+def read_moment(text: str, zone: ZoneInfo) -> datetime:
+    """A moment that somebody typed: with its offset, or local in `zone`. One that does not exist or exists twice is refused."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise UsageError(f"'{text}' is not a moment (write 2026-12-04T22:00, or 2026-12-04T22:00+08:00)") from error
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC)
+    first, second = (moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first == second:
+        return first
+    if first.astimezone(zone).replace(tzinfo=None) != moment:
+        after = first.astimezone(zone).isoformat()
+        raise UsageError(
+            f"{text} does not exist in {zone.key}: the clocks were put forward (write it with its offset: {after})"
+        )
+    both = " or ".join(at.astimezone(zone).isoformat() for at in (first, second))
+    raise UsageError(f"{text} exists twice in {zone.key}: the clocks were put back (write {both})")

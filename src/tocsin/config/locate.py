@@ -45,7 +45,7 @@ def _written_socket(file: Path | None) -> Path | None:
         return None
     if not isinstance(value, dict):
         return None
-    if isinstance(value.get("socket"), str):
-        return file.parent / value["socket"]
-    folder = value.get("data_dir")
+    socket, folder = value.get("socket"), value.get("data_dir")
+    if isinstance(socket, str):
+        return file.parent / socket
     return file.parent / (folder if isinstance(folder, str) else "var") / "tocsin.sock"

@@ -15,11 +15,6 @@ import yaml
 
 from tocsin.errors import Problem
 
-try:
-    from yaml.cyaml import CParser as _Parser
-except ImportError:  # PyYAML was built without libyaml
-    from yaml import Loader as _Parser  # type: ignore[assignment]
-
 MAX_DEPTH = 64
 MAX_NODES = 500_000
 
@@ -51,6 +46,33 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
+    def mark(self, path: Path, *, at_key: bool = False) -> Mark | None:
+        """Where a value (or its key) stands, or the nearest thing around it."""
+        exact = self.keys.get(path) if at_key else self.values.get(path)
+        if exact is not None or not path:
+            return exact or self.values.get(path)
+        return self.values.get(path) if at_key and path in self.values else self.mark(path[:-1], at_key=True)
+
+    def mark_inside(self, path: Path, text: str, line: int, column: int) -> Mark | None:
+        """Where a line and column of a scalar's text stand in the file; the scalar's start where that cannot be told."""
+        mark = self.values.get(path)
+        if mark is None or not 0 < mark.line <= len(self.lines):
+            return self.mark(path)
+        if mark.style == "|":
+            return self._in_block(mark, line, column)
+        written = self.lines[mark.line - 1][mark.column - 1 :]
+        if line != 1 or "\n" in text:
+            return mark
+        if mark.style == "":
+            return Mark(mark.line, mark.column + column - 1) if written.startswith(text) else mark
+        offset = _offset_in_quotes(written, mark.style, column)
+        return mark if offset is None else Mark(mark.line, mark.column + offset)
+
+    def _in_block(self, mark: Mark, line: int, column: int) -> Mark:
+        following = self.lines[mark.line :]
+        indent = next((len(row) - len(row.lstrip()) for row in following if row.strip()), 0)
+        return Mark(mark.line + line, indent + column)
+
     def problem(self, mark: Mark | None, message: str) -> Problem:
         if mark is None:
             return Problem(self.file, 0, 0, message)
@@ -58,6 +80,17 @@ class Document:
 
     def source(self, line: int) -> str:
         return masked(self.lines[line - 1]) if 0 < line <= len(self.lines) else ""
+
+
+def _offset_in_quotes(written: str, quote: str, column: int) -> int | None:
+    """How far behind the opening quote the text's column stands; None behind an escape of more than two characters."""
+    at = 1
+    for _ in range(column - 1):
+        pair = written[at : at + 2]
+        if (quote == '"' and pair[:1] == "\\" and pair[1:] in ("x", "u", "U")) or not pair:
+            return None
+        at += 2 if (pair == "''" and quote == "'") or (quote == '"' and pair[:1] == "\\") else 1
+    return at
 
 
 _SECRET = re.compile(
@@ -84,7 +117,7 @@ class _Node:
     pairs: list[tuple[str, Mark, _Node]] | None = None
 
 
-class _Stop(Exception):
+class _StopError(Exception):
     """The rest of the file cannot be read."""
 
     def __init__(self, mark: Mark, message: str) -> None:
@@ -99,7 +132,7 @@ def read_yaml(text: str, file: str) -> Document:
         root = _Reader(text, document).read()
         if root is not None:
             document.value = _Expansion(document).expand(root, ())
-    except _Stop as stop:
+    except _StopError as stop:
         document.problems.append(document.problem(stop.mark, stop.message))
     except yaml.YAMLError as error:
         document.problems.append(_translated(error, text, document))
@@ -120,7 +153,9 @@ class _Reader:
             match event:
                 case yaml.DocumentStartEvent():
                     if root is not None:
-                        raise _Stop(_mark(event), "a second document starts here (one document a file: leave out ---)")
+                        raise _StopError(
+                            _mark(event), "a second document starts here (one document a file: leave out ---)"
+                        )
                     root = self._node(next(self._events), 0)
                 case _:
                     pass
@@ -129,7 +164,7 @@ class _Reader:
     def _node(self, event: Any, depth: int) -> _Node:
         mark = _mark(event)
         if depth > MAX_DEPTH:
-            raise _Stop(mark, f"nested more than {MAX_DEPTH} deep")
+            raise _StopError(mark, f"nested more than {MAX_DEPTH} deep")
         if isinstance(event, yaml.AliasEvent):
             return self._anchored(event.anchor, mark)
         if event.tag is not None:
@@ -177,9 +212,9 @@ class _Reader:
         self._complain(mark, f'a key must be text (write "{written}" in quotes)' if written else "a key must be text")
         return None
 
-    def _anchored(self, anchor: str, mark: Mark) -> _Node:
-        if anchor not in self._anchors:
-            raise _Stop(mark, f"*{anchor} points to nothing that stands complete before it")
+    def _anchored(self, anchor: str | None, mark: Mark) -> _Node:
+        if anchor is None or anchor not in self._anchors:
+            raise _StopError(mark, f"*{anchor} points to nothing that stands complete before it")
         return self._anchors[anchor]
 
     def _complain(self, mark: Mark, message: str) -> None:
@@ -187,12 +222,21 @@ class _Reader:
 
 
 def _events(text: str) -> Iterator[Any]:
-    parser = _Parser(text)
+    parser = _parser()(text)
     try:
         while parser.check_event():
             yield parser.get_event()
     finally:
         parser.dispose()
+
+
+def _parser() -> Any:
+    """libyaml's parser; the one in Python, ten times slower, where PyYAML was built without it."""
+    try:
+        from yaml import cyaml
+    except ImportError:
+        return yaml.Loader
+    return vars(cyaml)["CParser"]
 
 
 def _mark(event: Any) -> Mark:
@@ -220,9 +264,9 @@ class _Expansion:
     def expand(self, node: _Node, path: Path) -> Any:
         self._left -= 1
         if self._left < 0:
-            raise _Stop(node.mark, f"aliases make more than {MAX_NODES} values of this file")
+            raise _StopError(node.mark, f"aliases make more than {MAX_NODES} values of this file")
         if len(path) > MAX_DEPTH:
-            raise _Stop(node.mark, f"nested more than {MAX_DEPTH} deep")
+            raise _StopError(node.mark, f"nested more than {MAX_DEPTH} deep")
         self._document.values[path] = node.mark
         if node.items is not None:
             return [self.expand(item, (*path, at)) for at, item in enumerate(node.items)]

@@ -54,6 +54,7 @@ class Alarms:
         self._current: dict[str, Alarm] = {}
         self._unsaid: deque[tuple[Alarm, datetime, bool]] = deque(maxlen=KEPT)
         self.wake: Callable[[], None] = lambda: None
+        self.promised: Callable[[], None] = lambda: None
 
     def current(self) -> list[Alarm]:
         return sorted(self._current.values(), key=lambda alarm: (alarm.since, alarm.name))
@@ -87,6 +88,7 @@ class Alarms:
             alarm, at, is_raised = self._unsaid[0]
             await self._store.write(lambda tx, a=alarm, t=at, r=is_raised: self._say(tx, a, t, r))  # type: ignore[misc]
             self._unsaid.popleft()
+            self.promised()
         return None
 
     def _say(self, tx: Transaction, alarm: Alarm, at: datetime, is_raised: bool) -> None:

@@ -58,6 +58,12 @@ def settle(tx: Transaction, unit: Unit) -> tuple[Case, Decision, frozenset[str]]
     return tx.case(unit.system.name), decision, frozenset(held)
 
 
+def _is_older(case: Case, known: Case) -> bool:
+    if case.incident is None or known.incident is None:
+        return known.incident is not None
+    return case.incident.id == known.incident.id and case.incident.version < known.incident.version
+
+
 def _record_change(tx: Transaction, system: str, check: str, transition: Transition, sample: Sample) -> None:
     row = {
         "system": system,
@@ -156,8 +162,10 @@ class Applier:
         self.remember(case, decision)
 
     def remember(self, case: Case, decision: Decision) -> None:
-        """Keep what was committed beside the live state, and let the other loops know."""
-        self._live.cases[case.system] = case
+        """Keep what was committed beside the live state (never something older), and let the other loops know."""
+        known = self._live.cases.get(case.system)
+        if known is None or not _is_older(case, known):
+            self._live.cases[case.system] = case
         self._committed(decision)
 
     def _note_faults(self, system: str, decision: Decision) -> None:

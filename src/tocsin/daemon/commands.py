@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from tocsin.core import incident as decide
-from tocsin.core.incident import Case, Decision
-from tocsin.core.model import Entry, Severity
+from tocsin.core.incident import Case, Decision, FailingCheck
+from tocsin.core.model import Entry, Incident, Severity
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.answers import Answers
 from tocsin.daemon.apply import Applier
-from tocsin.daemon.live import LiveState
+from tocsin.daemon.live import LiveState, Watched
 from tocsin.errors import NotFound, Refused, UsageError
 from tocsin.ports import Channel, Store, Transaction, WallClock
 
@@ -65,12 +65,42 @@ class Tools:
     wake_dispatch: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What was asked, by whom, and when (the instant of the click)."""
+
+    arguments: Arguments
+    actor: str
+    at: datetime
+
+    def text(self, name: str) -> str:
+        value = str(self.arguments.get(name) or "").strip()
+        if not value:
+            raise UsageError(f"`{name}` is missing")
+        if len(value) > NOTE_LIMIT:
+            raise UsageError(f"`{name}` is {len(value)} characters long (at most {NOTE_LIMIT})")
+        return value
+
+    def optional(self, name: str) -> str:
+        return self.text(name) if self.arguments.get(name) else ""
+
+    def number(self, name: str, *, default: int, low: int, high: int) -> int:
+        value = self.arguments.get(name, default)
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"`{name}` is {value!r} (a whole number from {low} to {high})") from None
+        if not low <= number <= high:
+            raise UsageError(f"`{name}` is {number} (a whole number from {low} to {high})")
+        return number
+
+
 class Commands:
     """Implements `ports.Desk`."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._verbs: dict[str, Callable[[Arguments, str, datetime], Awaitable[Any]]] = {
+        self._verbs: dict[str, Callable[[Ask], Awaitable[Any]]] = {
             "ping": self._ping,
             "status": self._status,
             "board": self._board,
@@ -99,132 +129,132 @@ class Commands:
         known = self._verbs.get(verb)
         if known is None:
             raise UsageError(f"unknown verb {verb!r} (known: {', '.join(sorted(self._verbs))})")
-        return await known(arguments, actor, at or self._tools.clock.now())
+        return await known(Ask(arguments, actor, at or self._tools.clock.now()))
 
     def changes(self) -> AsyncIterator[int]:
         return self._tools.changes.watch()
 
     # --- asking ---
 
-    async def _ping(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        return {"ok": True, "actor": actor}
+    async def _ping(self, ask: Ask) -> Any:
+        return {"ok": True, "actor": ask.actor}
 
-    async def _status(self, arguments: Arguments, actor: str, at: datetime) -> Any:
+    async def _status(self, _: Ask) -> Any:
         return await self._tools.answers.status()
 
-    async def _board(self, arguments: Arguments, actor: str, at: datetime) -> Any:
+    async def _board(self, _: Ask) -> Any:
         return await self._tools.answers.board()
 
-    async def _incident_list(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        limit = _number(arguments, "limit", default=200, low=1, high=1000)
-        before = arguments.get("before")
+    async def _incident_list(self, ask: Ask) -> Any:
+        limit = ask.number("limit", default=200, low=1, high=1000)
+        before = ask.arguments.get("before")
         return await self._tools.answers.incidents(
-            everything=bool(arguments.get("all")), limit=limit, before=None if before is None else int(before)
+            everything=bool(ask.arguments.get("all")), limit=limit, before=None if before is None else int(before)
         )
 
-    async def _incident_show(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        return await self._tools.answers.incident(await self._incident_id(arguments))
+    async def _incident_show(self, ask: Ask) -> Any:
+        return await self._tools.answers.incident(await self._incident_id(ask.arguments))
 
-    async def _explain(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        subject = _text(arguments, "subject")
+    async def _explain(self, ask: Ask) -> Any:
+        subject = ask.text("subject")
         if "/" in subject:
             return self._tools.answers.explain_check(*subject.split("/", 1))
         return await self._tools.answers.explain_incident(await self._incident_id({"incident": subject}))
 
-    async def _what_if(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        moment = arguments.get("at")
+    async def _what_if(self, ask: Ask) -> Any:
+        moment = ask.arguments.get("at")
         return self._tools.answers.what_if(
-            _text(arguments, "system"),
-            check=arguments.get("check"),
-            status=_text(arguments, "status"),
+            ask.text("system"),
+            check=ask.arguments.get("check"),
+            status=ask.text("status"),
             at=_instant(moment) if moment else self._tools.clock.now(),
         )
 
-    async def _history(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        subject = _text(arguments, "subject")
+    async def _history(self, ask: Ask) -> Any:
+        subject = ask.text("subject")
         system, _, check = subject.partition("/")
-        start, end = _instant(_text(arguments, "from")), _instant(_text(arguments, "to"))
+        start, end = _instant(ask.text("from")), _instant(ask.text("to"))
         if end <= start:
             raise UsageError(f"history: `to` ({end.isoformat()}) is not after `from` ({start.isoformat()})")
         return await self._tools.answers.history(system, check or None, start, end)
 
-    async def _notices_list(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        state, incident = arguments.get("state"), arguments.get("incident")
-        limit = _number(arguments, "limit", default=200, low=1, high=1000)
+    async def _notices_list(self, ask: Ask) -> Any:
+        state, incident = ask.arguments.get("state"), ask.arguments.get("incident")
+        limit = ask.number("limit", default=200, low=1, high=1000)
         return await self._tools.store.read(
             lambda q: q.notices(state=state, incident=None if incident is None else int(incident), limit=limit)
         )
 
-    async def _channel_list(self, arguments: Arguments, actor: str, at: datetime) -> Any:
+    async def _channel_list(self, _: Ask) -> Any:
         return await self._tools.answers.channels()
 
-    async def _log_tail(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        count = _number(arguments, "count", default=50, low=1, high=5000)
+    async def _log_tail(self, ask: Ask) -> Any:
+        count = ask.number("count", default=50, low=1, high=5000)
         return await self._tools.store.read(lambda q: q.journal_tail(count))
 
     # --- acting ---
 
-    async def _ack(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        return await self._act(arguments, lambda _, case, now: decide.acknowledge(case, actor, at, now))
+    async def _ack(self, ask: Ask) -> Any:
+        return await self._act(ask.arguments, lambda _, case, now: decide.acknowledge(case, ask.actor, ask.at, now))
 
-    async def _unack(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        reason = _optional(arguments, "reason")
-        return await self._act(arguments, lambda _, case, now: decide.unacknowledge(case, actor, reason, now))
+    async def _unack(self, ask: Ask) -> Any:
+        reason = ask.optional("reason")
+        return await self._act(ask.arguments, lambda _, case, now: decide.unacknowledge(case, ask.actor, reason, now))
 
-    async def _note(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        text = _text(arguments, "text")
-        return await self._act(arguments, lambda _, case, now: decide.note(case, actor, text, now))
+    async def _note(self, ask: Ask) -> Any:
+        text = ask.text("text")
+        return await self._act(ask.arguments, lambda _, case, now: decide.note(case, ask.actor, text, now))
 
-    async def _assign(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        person = _text(arguments, "person")
+    async def _assign(self, ask: Ask) -> Any:
+        person = ask.text("person")
         people = self._tools.live.rulebook.people
         if person not in people:
             raise UsageError(
                 f"unknown person {person!r} (known: {', '.join(sorted(people)) or 'nobody; add people: to the rules'})"
             )
-        return await self._act(arguments, lambda _, case, now: decide.assign(case, actor, person, now))
+        return await self._act(ask.arguments, lambda _, case, now: decide.assign(case, ask.actor, person, now))
 
-    async def _severity(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        named = _text(arguments, "severity").upper()
+    async def _severity(self, ask: Ask) -> Any:
+        named = ask.text("severity").upper()
         if named not in {known.value for known in Severity}:
             raise UsageError(f"unknown severity {named!r} (use P1, P2, P3 or P4)")
-        reason = _text(arguments, "reason")
+        reason = ask.text("reason")
         rulebook = self._tools.live.rulebook
         return await self._act(
-            arguments, lambda _, case, now: decide.set_severity(case, rulebook, actor, Severity(named), reason, now)
+            ask.arguments,
+            lambda _, case, now: decide.set_severity(case, rulebook, ask.actor, Severity(named), reason, now),
         )
 
-    async def _resolve(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        text, anyway = _optional(arguments, "note"), bool(arguments.get("anyway"))
-        live = self._tools.live
+    async def _resolve(self, ask: Ask) -> Any:
+        text, anyway = ask.optional("note"), bool(ask.arguments.get("anyway"))
+        held: list[Watched] = []
 
         def work(tx: Transaction, case: Case, now: datetime) -> Decision:
-            failing = live.failing(case.system, now) if case.incident is not None else ()
-            mine = [check for check in failing if case.incident is not None and check.name in case.incident.checks]
-            decision = decide.resolve(case, actor, text, mine, now, anyway=anyway)
-            if decision.refused is None and mine:
-                tx.hold_checks(case.system, [check.name for check in mine])
+            failing = [] if case.incident is None else self._failing_of(case.incident, now)
+            decision = decide.resolve(case, ask.actor, text, failing, now, anyway=anyway)
+            if decision.refused is None and failing:
+                tx.hold_checks(case.system, [check.name for check in failing])
+                held.extend(self._tools.live.watched[case.system][check.name] for check in failing)
             return decision
 
-        result = await self._act(arguments, work)
-        if anyway:
-            self._hold(result["system"])
+        result = await self._act(ask.arguments, work)
+        for watched in held:
+            watched.is_held = True
         return result
 
-    def _hold(self, system: str) -> None:
-        for watched in self._tools.live.watched.get(system, {}).values():
-            watched.is_held = watched.is_held or watched.state.status.is_failing
+    def _failing_of(self, incident: Incident, now: datetime) -> list[FailingCheck]:
+        return [check for check in self._tools.live.failing(incident.system, now) if check.name in incident.checks]
 
-    async def _reopen(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        reason, rulebook = _optional(arguments, "reason"), self._tools.live.rulebook
+    async def _reopen(self, ask: Ask) -> Any:
+        reason, rulebook = ask.optional("reason"), self._tools.live.rulebook
 
         def work(tx: Transaction, case: Case, now: datetime) -> Decision:
             other = tx.has_other_unresolved(case.incident) if case.incident is not None else None
             if other is not None:
                 return decide.refuse(case, f"#{other} is open for the same system: work on that one")
-            return decide.reopen(case, rulebook, actor, reason, now)
+            return decide.reopen(case, rulebook, ask.actor, reason, now)
 
-        return await self._act(arguments, work)
+        return await self._act(ask.arguments, work)
 
     async def _act(self, arguments: Arguments, act: Act) -> Any:
         """Decide and commit on one incident, then answer with it."""
@@ -239,21 +269,10 @@ class Commands:
             if decision.refused is not None:
                 raise Refused(f"#{incident}: {decision.refused}")
             tx.commit_decision(case, decision)
-            after = tx.case_of(incident)
-            assert after is not None
-            return after, decision
+            return tx.case(case.system), decision
 
-        case, decision = await self._tools.store.write(unit)
-        if case.incident is not None and case.incident.id == self._newest_id(case):
-            self._tools.applier.remember(case, decision)
+        self._tools.applier.remember(*await self._tools.store.write(unit))
         return await self._tools.answers.incident(incident)
-
-    def _newest_id(self, case: Case) -> int:
-        """The id of the incident that the live state holds for this system (an older one must not replace it)."""
-        known = self._tools.live.cases.get(case.system)
-        held = known.incident.id if known is not None and known.incident is not None else 0
-        assert case.incident is not None
-        return case.incident.id if case.incident.is_unresolved else max(held, case.incident.id)
 
     async def _incident_id(self, arguments: Arguments) -> int:
         """An ID is #142, 142, or a system with one open incident."""
@@ -276,13 +295,13 @@ class Commands:
 
     # --- telling and configuration ---
 
-    async def _notices_retry(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        which = arguments.get("id")
+    async def _notices_retry(self, ask: Ask) -> Any:
+        which = ask.arguments.get("id")
 
         def unit(tx: Transaction) -> int:
             count = tx.retry_notices(None if which is None else int(which))
             if count:
-                tx.append([Entry(at, actor, "notices_retried", "outbox", {"count": count, "notice": which})])
+                tx.append([Entry(ask.at, ask.actor, "notices_retried", "outbox", {"count": count, "notice": which})])
             return count
 
         count = await self._tools.store.write(unit)
@@ -290,41 +309,17 @@ class Commands:
         self._tools.wake_dispatch()
         return {"retried": count}
 
-    async def _channel_test(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        name = _text(arguments, "channel")
+    async def _channel_test(self, ask: Ask) -> Any:
+        name = ask.text("channel")
         channel = self._tools.channels().get(name)
         if channel is None:
             raise NotFound(
                 f"there is no channel {name!r} (known: {', '.join(sorted(self._tools.channels())) or 'none'})"
             )
-        return await self._tools.answers.test_channel(name, channel, actor, at)
+        return await self._tools.answers.test_channel(name, channel, ask.actor, ask.at)
 
-    async def _reload(self, arguments: Arguments, actor: str, at: datetime) -> Any:
-        return await self._tools.reload(actor)
-
-
-def _text(arguments: Arguments, name: str) -> str:
-    value = str(arguments.get(name) or "").strip()
-    if not value:
-        raise UsageError(f"`{name}` is missing")
-    if len(value) > NOTE_LIMIT:
-        raise UsageError(f"`{name}` is {len(value)} characters long (at most {NOTE_LIMIT})")
-    return value
-
-
-def _optional(arguments: Arguments, name: str) -> str:
-    return _text(arguments, name) if arguments.get(name) else ""
-
-
-def _number(arguments: Arguments, name: str, *, default: int, low: int, high: int) -> int:
-    value = arguments.get(name, default)
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        raise UsageError(f"`{name}` is {value!r} (a whole number from {low} to {high})") from None
-    if not low <= number <= high:
-        raise UsageError(f"`{name}` is {number} (a whole number from {low} to {high})")
-    return number
+    async def _reload(self, ask: Ask) -> Any:
+        return await self._tools.reload(ask.actor)
 
 
 def _instant(value: str) -> datetime:

@@ -89,6 +89,10 @@ class Poller:
         now = self._clock.monotonic()
         self._plan(watched, now + _phase(check) * min(check.every.total_seconds(), FIRST_WITHIN_S))
 
+    def recent_stall_s(self) -> float:
+        """How long the loop stood still, if it did within the last minute."""
+        return self._stall_s if self._clock.monotonic() - self._stalled_at < 60.0 else 0.0
+
     # --- when ---
 
     def start(self) -> None:

@@ -207,6 +207,9 @@ class SqlQueries:
         head = chain.head_of(self._connection)
         return head.sequence, head.hash
 
+    def journal_after(self, sequence: int, limit: int) -> list[dict[str, Any]]:
+        return chain.read(self._connection, after=sequence, limit=limit)
+
     def journal_tail(self, count: int) -> list[dict[str, Any]]:
         return chain.newest(self._connection, count)
 

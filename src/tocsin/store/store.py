@@ -46,6 +46,11 @@ class SqlStore:
         self._writer = Writer(self._engine)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="tocsin-reader")
 
+    @property
+    def errors(self) -> int:
+        """How many groups could not be committed since the start."""
+        return self._writer.errors
+
     async def write(self, work: Callable[[Transaction], T], *, bulk: bool = False) -> T:
         def unit(connection: Connection) -> T:
             return work(SqlTransaction(connection))

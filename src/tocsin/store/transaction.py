@@ -158,9 +158,6 @@ class SqlTransaction:
         if entries:
             journal.append(self.connection, entries)
 
-    def journal_after(self, sequence: int, limit: int) -> list[dict[str, Any]]:
-        return journal.read(self.connection, after=sequence, limit=limit)
-
     # --- outbox ---
 
     def promise(self, promised: Sequence[Notice]) -> None:

@@ -41,7 +41,8 @@ def prepare(engine: Engine, path: Path | None, *, may_upgrade: bool | None = Non
         )
     if stored > REVISION:
         raise StoreError(
-            f"{_name(engine)}: was written by a newer Tocsin (schema {stored}, this one knows {REVISION}): install that version or restore a backup",
+            f"{_name(engine)}: was written by a newer Tocsin (schema {stored}, this one knows {REVISION}; "
+            "install that version, or restore a backup)",
             permanent=True,
         )
     if not (engine.dialect.name == "sqlite" if may_upgrade is None else may_upgrade):

@@ -1,7 +1,7 @@
 """The one writer: a thread that takes what is queued and commits it as a group, one fsync for all of it.
 
-Each unit of work runs in a savepoint of its own, so that one that fails takes nobody with it. Bulk work (roll-ups, retention) waits until no
-promise is queued.
+Each unit of work runs in a savepoint of its own, so that one that fails takes nobody with it. Bulk work (roll-ups, retention) waits
+until no promise is queued.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Writer:
         self._bulk: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tocsin-writer", daemon=True)
         self._is_closed = False
+        self.errors = 0
         self._thread.start()
 
     def submit(self, work: Work, *, bulk: bool = False) -> Future[Any]:
@@ -97,6 +98,7 @@ class Writer:
         try:
             outcomes = self._attempt(group)
         except StoreError as error:
+            self.errors += 1
             for job in group:
                 job.future.set_exception(error)
             return

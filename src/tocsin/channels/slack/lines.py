@@ -1,0 +1,243 @@
+"""What follows in the thread: one short line for each thing that happened, in the reader's language.
+
+An event that has no words here is still told, with its facts as they are: a line that nobody foresaw must not stop the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tocsin.channels.slack import times
+from tocsin.channels.slack.blocks import answer_outcome, names, owner
+from tocsin.channels.slack.text import code, code_block, escaped, inline
+from tocsin.channels.slack.view import View
+from tocsin.core.model import ClockKind, IncidentState, NoticeKind
+
+TEXT_MAX = 1200
+REASON_MAX = 800
+ITEMS_SHOWN = 8
+
+
+def line(view: View) -> str:
+    """The line of a notice, as mrkdwn of at most 3,000 characters."""
+    told = LINES.get(view.message.event, _other)(view)
+    if view.message.kind is not NoticeKind.BROADCAST:
+        return told
+    told = view.say("line.rings", line=told, who=_who_must_hear(view)).rstrip()
+    return headed(view, told)
+
+
+def headed(view: View, told: str) -> str:
+    """A line that is read outside its thread says which incident it is about."""
+    incident = view.message.incident
+    if incident is None:
+        return told
+    title = inline(view.title(), 150)
+    return view.say("line.head", severity=incident.severity, title=title, incident=incident.id, line=told)
+
+
+def _who_must_hear(view: View) -> str:
+    incident = view.message.incident
+    if incident is not None and incident.state is IncidentState.ACKNOWLEDGED and incident.acknowledged_by:
+        return view.person(incident.assignee or incident.acknowledged_by)
+    return view.person(incident.assignee) if incident is not None and incident.assignee else owner(view)
+
+
+# --- reading a notice's data, which is JSON and may lack anything -----------------------------------------------------
+
+
+def _get(view: View, key: str) -> Any:
+    return view.message.data.get(key)
+
+
+def _text(view: View, key: str, limit: int = 200) -> str:
+    value = _get(view, key)
+    return "?" if value is None else inline(value, limit)
+
+
+def _at(view: View, key: str) -> str:
+    return _instant(view, _get(view, key))
+
+
+def _instant(view: View, value: object) -> str:
+    at = times.read_instant(value)
+    return view.when(at) if at is not None else inline(value, 40)
+
+
+def _actor(view: View) -> str:
+    return view.actor(_get(view, "actor") or "")
+
+
+def _reason(view: View, key: str = "reason") -> str:
+    value = _get(view, key)
+    return view.say("line.reason", text=escaped(value, REASON_MAX)) if value else ""
+
+
+def _list(view: View, key: str) -> str:
+    value = _get(view, key)
+    return names([str(v) for v in value]) if isinstance(value, Sequence) and not isinstance(value, str) else "?"
+
+
+def _share(value: object) -> str:
+    return f"{value:.0%}" if isinstance(value, int | float) else "?"
+
+
+def _clock(view: View) -> str:
+    kind = str(_get(view, "clock"))
+    return kind if any(kind == known.value for known in ClockKind) else ClockKind.RESPONSE.value
+
+
+def _due(view: View) -> str:
+    at = times.read_instant(_get(view, "due_at"))
+    return "?" if at is None else f"{view.deadline(at)} · {times.relative(at)}"
+
+
+# --- the events -------------------------------------------------------------------------------------------------------
+
+
+def _opened(view: View) -> str:
+    incident = view.message.incident
+    return view.say("line.opened", severity=incident.severity if incident is not None else "?")
+
+
+def _acknowledged(view: View) -> str:
+    incident, at = view.message.incident, times.read_instant(_get(view, "at"))
+    took = ""
+    if incident is not None and at is not None:
+        took = view.say("line.took", span=view.span(at - incident.opened_at))
+    told = view.say("line.acknowledged", actor=_actor(view), at=_at(view, "at"), took=took)
+    clock = view.clock(ClockKind.RESPONSE)
+    is_late = clock is not None and clock.breached_at is not None
+    return "\n".join([told, *answer_outcome(view, clock)]) if clock is not None and is_late else told
+
+
+def _with_actor_and_reason(key: str, reason: str = "reason") -> Callable[[View], str]:
+    return lambda view: view.say(key, actor=_actor(view), reason=_reason(view, reason))
+
+
+def _noted(view: View) -> str:
+    return view.say("line.noted", actor=_actor(view), text=escaped(_get(view, "text") or "", TEXT_MAX))
+
+
+def _severity_changed(view: View) -> str:
+    filled = {"from": _text(view, "from", 10), "to": _text(view, "to", 10)}
+    return view.say("line.severity_changed", actor=_actor(view), reason=_reason(view), **filled)
+
+
+def _rose(view: View) -> str:
+    rule = _get(view, "rule")
+    told: Mapping[str, Any] = rule if isinstance(rule, Mapping) else {"name": rule or "?"}
+    filled = {"from": _text(view, "from", 10), "to": _text(view, "to", 10)}
+    name, condition = inline(told.get("name", "?"), 200), code(told.get("text", ""), 600)
+    return view.say("line.rose", rule=name, condition=condition, **filled).rstrip()
+
+
+def _reopened(view: View) -> str:
+    if str(_get(view, "actor") or "tocsin") != "tocsin":
+        return view.say("line.reopened_by_hand", actor=_actor(view))
+    return view.say("line.reopened", text=code_block(_get(view, "text") or "", TEXT_MAX)).rstrip()
+
+
+def _resolved(view: View) -> str:
+    reason = _reason(view, "note")
+    if _get(view, "still_failing"):
+        checks = _list(view, "still_failing")
+        return view.say("line.resolved_anyway", actor=_actor(view), checks=checks, reason=reason)
+    return view.say("line.resolved", actor=_actor(view), reason=reason)
+
+
+def _with_checks(key: str) -> Callable[[View], str]:
+    return lambda view: view.say(key, checks=_list(view, "checks"))
+
+
+def _reminder(view: View) -> str:
+    return view.say(f"line.reminder_{_clock(view)}", share=_share(_get(view, "share")), due=_due(view))
+
+
+def _breached(view: View) -> str:
+    told = view.say(f"line.breached_{_clock(view)}", due=_due(view))
+    return f"{told} {view.say('line.told_late')}" if _get(view, "late") else told
+
+
+def _late_summary(view: View) -> str:
+    items = [item for item in _get(view, "items") or () if isinstance(item, Mapping)]
+    told = [_item(view, item) for item in items[-ITEMS_SHOWN:]]
+    if len(items) > ITEMS_SHOWN:
+        told.insert(0, view.say("line.item_more", count=len(items) - ITEMS_SHOWN))
+    key = "line.late_summary" if any(item.get("breach") for item in items) else "line.late_summary_quiet"
+    return view.say(key, clock=view.say(f"clock.{_clock(view)}"), due=_due(view), items="\n".join(told)).rstrip()
+
+
+def _item(view: View, item: Mapping[str, Any]) -> str:
+    at = _instant(view, item.get("at"))
+    return view.say(
+        "line.item_breach" if item.get("breach") else "line.item_reminder", at=at, share=_share(item.get("share"))
+    )
+
+
+def _assigned(view: View) -> str:
+    return view.say("line.assigned", actor=_actor(view), to=view.person(str(_get(view, "to") or "?")))
+
+
+def _check_joined(view: View) -> str:
+    text = code_block(_get(view, "text") or "", TEXT_MAX)
+    return view.say("line.check_joined", check=_text(view, "check"), text=text).rstrip()
+
+
+def _check_left(view: View) -> str:
+    return view.say("line.check_left", check=_text(view, "check"))
+
+
+def _no_longer_watched(view: View) -> str:
+    return view.say("line.no_longer_watched", check=_text(view, "check"), actor=_actor(view), at=_at(view, "at"))
+
+
+def _alarm(view: View) -> str:
+    return view.say("line.alarm", alarm=_text(view, "alarm"), text=escaped(_get(view, "text") or "", TEXT_MAX))
+
+
+def _alarm_over(view: View) -> str:
+    return view.say("line.alarm_over", alarm=_text(view, "alarm"))
+
+
+def alarm_day(view: View) -> str:
+    """The head of a day's alarms, by the notice's own date or the local date of its instant."""
+    at: datetime = view.message.at.astimezone(view.zone)
+    return view.say("line.alarm_day", date=inline(_get(view, "date") or f"{at:%Y-%m-%d}", 40))
+
+
+def _test(view: View) -> str:
+    return view.say("line.test")
+
+
+def _other(view: View) -> str:
+    facts = ", ".join(f"{inline(k, 40)}: {inline(v, 150)}" for k, v in list(view.message.data.items())[:10])
+    event = inline(view.message.event.replace("_", " "), 100)
+    return view.say("line.other", event=event, facts=f" ({facts})" if facts else "")
+
+
+LINES: Mapping[str, Callable[[View], str]] = {
+    "opened": _opened,
+    "acknowledged": _acknowledged,
+    "unacknowledged": _with_actor_and_reason("line.unacknowledged"),
+    "noted": _noted,
+    "severity_changed": _severity_changed,
+    "rose": _rose,
+    "reopened": _reopened,
+    "resolved": _resolved,
+    "recovered": _with_checks("line.recovered"),
+    "withdrawn": _with_checks("line.withdrawn"),
+    "reminder": _reminder,
+    "breached": _breached,
+    "late_summary": _late_summary,
+    "assigned": _assigned,
+    "check_joined": _check_joined,
+    "check_left": _check_left,
+    "no_longer_watched": _no_longer_watched,
+    "alarm": _alarm,
+    "alarm_over": _alarm_over,
+    "alarm_day": alarm_day,
+    "test": _test,
+}

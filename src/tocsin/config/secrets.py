@@ -1,0 +1,61 @@
+"""Secrets that rules name: `{secret: erp_token}` is the file of that name, else `TOCSIN_SECRET_ERP_TOKEN`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tocsin.errors import TocsinError
+
+MAX_SECRET = 64 * 1024
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+class MissingSecret(TocsinError):  # noqa: N818 - reads as what it is, like the other errors of this tree
+    """A secret that is not there, or cannot be read; the text says where it was looked for."""
+
+
+class Secrets:
+    """Reads secrets by name. Values are never kept here, so that a reload sees new ones."""
+
+    def __init__(self, folders: Sequence[Path], environ: Mapping[str, str]) -> None:
+        self._folders = tuple(folders)
+        self._environ = environ
+
+    def get(self, name: str) -> str:
+        """Return the secret, a trailing line end left out. Raises `MissingSecret`."""
+        if not _NAME.fullmatch(name):
+            raise MissingSecret(f'"{name}" cannot name a secret (letters, digits, _ . -)')
+        for folder in self._folders:
+            if (found := _read(folder / name)) is not None:
+                return found
+        if found := self._environ.get(variable(name)):
+            return found
+        looked = [str(folder / name) for folder in self._folders] + [variable(name)]
+        advice = "" if self._folders else "; secrets_dir is not set"
+        raise MissingSecret(f'secret "{name}" is not there (looked for {" and ".join(looked)}{advice})')
+
+
+def variable(name: str) -> str:
+    """The environment variable of a secret."""
+    return "TOCSIN_SECRET_" + re.sub(r"[.-]", "_", name).upper()
+
+
+def _read(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SECRET + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MissingSecret(f"{path} cannot be read: {error.strerror}") from None
+    if len(content) > MAX_SECRET:
+        raise MissingSecret(f"{path} is larger than {MAX_SECRET // 1024} KiB: that is no secret")
+    try:
+        text = content.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise MissingSecret(f"{path} is not UTF-8 text") from None
+    if not text:
+        raise MissingSecret(f"{path} is empty")
+    return text

@@ -1,0 +1,97 @@
+"""Runs the loops: one round each when it wants or is woken, and a stamp after it, which the watchdog and /readyz look at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from tocsin.daemon.alarms import Alarms
+from tocsin.errors import StoreError
+from tocsin.ports import WallClock
+
+log = structlog.get_logger(__name__)
+
+LONGEST_SLEEP_S = 15.0
+TURNS_WITHIN_S = 60.0
+AFTER_FAULT_S = 1.0
+
+Step = Callable[[datetime], Awaitable[datetime | None]]
+
+
+@dataclass(slots=True)
+class Loop:
+    """One loop of the daemon. `turned_at` is the monotonic instant of its last completed round."""
+
+    name: str
+    step: Step
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+    turned_at: float = 0.0
+
+    def wake(self) -> None:
+        self.event.set()
+
+
+class Runner:
+    """Calls each loop's step until the daemon drains. A round that fails is an alarm; the loop goes on."""
+
+    def __init__(self, clock: WallClock, alarms: Alarms) -> None:
+        self._clock = clock
+        self._alarms = alarms
+        self._loops: list[Loop] = []
+        self._faulty: dict[str, str] = {}
+        self._is_stopping = False
+
+    def add(self, name: str, step: Step) -> Loop:
+        loop = Loop(name, step, turned_at=self._clock.monotonic())
+        self._loops.append(loop)
+        return loop
+
+    def stop(self) -> None:
+        self._is_stopping = True
+        for loop in self._loops:
+            loop.wake()
+
+    def late(self) -> list[str]:
+        """Loops that have not completed a round for a minute."""
+        now = self._clock.monotonic()
+        return [loop.name for loop in self._loops if now - loop.turned_at > TURNS_WITHIN_S]
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for loop in self._loops:
+                group.create_task(self._turn(loop), name=f"loop {loop.name}")
+
+    async def _turn(self, loop: Loop) -> None:
+        while not self._is_stopping:
+            loop.event.clear()
+            wait_s = await self._round(loop)
+            loop.turned_at = self._clock.monotonic()
+            if wait_s > 0.0 and not self._is_stopping:
+                try:
+                    async with asyncio.timeout(wait_s):
+                        await loop.event.wait()
+                except TimeoutError:
+                    pass
+
+    async def _round(self, loop: Loop) -> float:
+        """One round; returns for how long the loop may sleep."""
+        now = self._clock.now()
+        try:
+            next_at = await loop.step(now)
+        except StoreError as error:
+            self._alarms.raise_("storage", str(error))
+            return AFTER_FAULT_S
+        except Exception as error:
+            log.exception("A loop's round failed", action="loop_failed", loop=loop.name)
+            self._faulty[loop.name] = f"the loop {loop.name} failed: {error!r} (it goes on; please report this)"
+            self._alarms.raise_("loop_failed", self._faulty[loop.name])
+            return AFTER_FAULT_S
+        if self._faulty.pop(loop.name, None) is not None and not self._faulty:
+            self._alarms.clear("loop_failed")
+        if next_at is None:
+            return LONGEST_SLEEP_S
+        return min(LONGEST_SLEEP_S, (next_at - self._clock.now()).total_seconds())
