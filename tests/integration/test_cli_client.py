@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from fake_daemon import FakeDaemon, refusal, result
 from tocsin.cli.client import Client
 from tocsin.errors import DaemonUnreachable, NotFound, Refused, StoreError, TocsinError, UsageError

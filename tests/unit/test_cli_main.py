@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tocsin import __version__
 from tocsin.cli.main import command_first, exit_code, main
 from tocsin.cli.table import GROUPS, LATER, known_commands
@@ -64,7 +65,7 @@ def test_later_verb_of_a_known_noun_is_refused_as_such(capsys: pytest.CaptureFix
         (["ack", "1", "--bogus"], "no such option: --bogus"),
         (["incident", "list", "--limit", "0"], "--limit"),
         (["incident", "list", "--limit", "many"], "--limit"),
-        (["incident", "unack", "1"], "--reason"),
+        (["incident", "severity", "1", "P2"], "--reason"),
         (["schema", "poems"], "poems"),
         (["status", "extra"], "extra"),
     ],

@@ -7,6 +7,7 @@ import json
 import sys
 
 import pytest
+
 from tocsin.cli.output import Cell, print_facts, print_json, print_table, printable, say, width
 
 
@@ -67,7 +68,7 @@ def test_markup_in_a_text_is_only_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_watched_system_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     say("before \x1b[2J\x9b0m \x07after")
-    print_table(("TEXT",), [("one\ntwo\x1b]0;title\x07",)])
+    print_table(("TEXT",), [("one\r\ntwo\x1b]0;title\x07",)])
     out = capsys.readouterr().out
     assert not set(out) & {"\x1b", "\x9b", "\x07"}
     assert "one two" in out

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from tocsin.cli.times import left, milliseconds, read_moment, read_span, span
 from tocsin.errors import UsageError
 
@@ -69,6 +70,8 @@ def test_moment_without_offset_is_local(text: str, moment: datetime) -> None:
         ("2026-03-29T02:30", "does not exist in Europe/Berlin.*2026-03-29T03:30:00\\+02:00"),
         ("2026-10-25T02:30", "exists twice in Europe/Berlin.*02:30:00\\+02:00 or .*02:30:00\\+01:00"),
         ("tomorrow", "not a moment"),
+        ("0001-01-01T00:00+10:00", "not a moment"),
+        ("9999-12-31T23:59-10:00", "not a moment"),
     ],
 )
 def test_moment_that_is_not_one_is_refused(text: str, words: str) -> None:

@@ -12,10 +12,9 @@ import typer
 from tocsin.cli.command import Options, command
 from tocsin.cli.output import print_facts, print_json, say, word
 from tocsin.cli.times import local, milliseconds
-from tocsin.errors import NotFound
+from tocsin.errors import UsageError
 
 if TYPE_CHECKING:
-    from tocsin.config.settings import Settings
     from tocsin.core.model import Certificate, Sample
     from tocsin.core.policy import Check, Rulebook
 
@@ -33,9 +32,9 @@ def check(
     """Probe now and show the phases, the values, the certificate and the verdict. Exit code 1 when it is down."""
     from tocsin.cli.configuration import config_of, load
 
-    settings, rulebook = load(config_of(options), os.environ)
+    _, rulebook = load(config_of(options), os.environ)
     checks = find(rulebook, subject)
-    samples = asyncio.run(_probe_all(settings, rulebook, checks))
+    samples = asyncio.run(_probe_all(checks))
     found = [as_json(one, sample) for one, sample in zip(checks, samples, strict=True)]
     if options.json:
         print_json(found[0] if "/" in subject else found)
@@ -50,12 +49,12 @@ def find(rulebook: Rulebook, subject: str) -> Sequence[Check]:
     name, slash, check_name = subject.partition("/")
     system = rulebook.systems.get(name)
     if system is None:
-        raise NotFound(f"no system '{name}' in the rules{_known(rulebook.systems)}")
+        raise UsageError(f"no system '{name}' in the rules{_known(rulebook.systems)}")
     if not slash:
         return system.checks
     found = [check for check in system.checks if check.name == check_name]
     if not found:
-        raise NotFound(f"system '{name}' has no check '{check_name}'{_known(c.name for c in system.checks)}")
+        raise UsageError(f"system '{name}' has no check '{check_name}'{_known(c.name for c in system.checks)}")
     return found
 
 
@@ -64,14 +63,14 @@ def _known(names: Any) -> str:
     return f" (known: {', '.join(known[:20])}{' …' if len(known) > 20 else ''})" if known else ""
 
 
-async def _probe_all(settings: Settings, rulebook: Rulebook, checks: Sequence[Check]) -> list[Sample]:
+async def _probe_all(checks: Sequence[Check]) -> list[Sample]:
     from tocsin.daemon.build import probe_once
 
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one(check: Check) -> Sample:
         async with room:
-            _, sample = await probe_once(settings, rulebook, check)
+            _, sample = await probe_once(check)
             return sample
 
     return list(await asyncio.gather(*(one(check) for check in checks)))

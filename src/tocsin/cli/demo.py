@@ -12,7 +12,7 @@ import typer
 
 from tocsin.cli.command import Options, command, group
 from tocsin.cli.output import print_json, say
-from tocsin.errors import DaemonUnreachable, NotFound, Refused, TocsinError, UsageError
+from tocsin.errors import DaemonUnreachable, Refused, TocsinError, UsageError
 
 RUNNING = Path("var/demo.json")
 """Where a running demo says its addresses."""
@@ -60,7 +60,7 @@ def _play(options: Options, system: str, state: str) -> int:
     running = read_running(RUNNING)
     url = running["systems"].get(system)
     if url is None:
-        raise NotFound(f"no stand-in system '{system}' (use {', '.join(sorted(running['systems']))})")
+        raise UsageError(f"no stand-in system '{system}' (use {', '.join(sorted(running['systems']))})")
     answer = _put(url, state)
     print_json(answer) if options.json else say(_what_next(system, state))
     return 0

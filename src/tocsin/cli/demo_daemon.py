@@ -28,7 +28,7 @@ ASK_EVERY_S = 0.1
 
 def run_demo(running: Path, *, socket: Path | None = None) -> int:
     """Run until stopped. `running` tells `demo break` where the stand-ins are."""
-    place = socket or SOCKET
+    place = Path.cwd() / (socket or SOCKET)
     _refuse_second(place)
     files = demo_files()
     try:
@@ -44,24 +44,27 @@ def _refuse_second(place: Path) -> None:
 
 
 async def _run(files: Path, running: Path, place: Path) -> int:
+    from tocsin.cli.logs import configure_logs
     from tocsin.cli.run import serve
     from tocsin.testing.slack import SlackDouble
 
+    configure_logs()
     async with StandIns() as systems, SlackDouble() as slack:
         page = f"127.0.0.1:{_free_port(PAGE_PORT)}"
         config = write_configuration(files, FOLDER, systems.urls)
         environ = {
             **_without_own(os.environ),
-            "TOCSIN_SOCKET": os.path.abspath(place),
+            "TOCSIN_SOCKET": str(place),
             "TOCSIN_LISTEN": page,
             "TOCSIN_SLACK__API_URL": slack.api_url,
             "TOCSIN_SLACK__BOT_TOKEN": slack.bot_token,
             "TOCSIN_SLACK__APP_TOKEN": slack.app_token,
             "TOCSIN_SLACK__SIGNING_SECRET": slack.signing_secret,
         }
-        about = {"pid": os.getpid(), "page": f"http://{page}/", "slack": slack.page_url, "systems": systems.urls}
+        addresses = {"page": f"http://{page}/", "slack": str(slack.page_url)}
+        about = {"pid": os.getpid(), **addresses, "systems": systems.urls}
         _write_whole(running, json.dumps(about, indent=2) + "\n")
-        teller = asyncio.create_task(_tell_when_ready(place, about["page"], about["slack"]))
+        teller = asyncio.create_task(_tell_when_ready(place, **addresses))
         try:
             return await serve(config, environ)
         finally:
@@ -114,12 +117,13 @@ async def _tell_when_ready(place: Path, page: str, slack: str) -> None:
     client = Client((place,), timeout_s=2.0)
     give_up = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < give_up:
+        await asyncio.sleep(ASK_EVERY_S)
         with suppress(TocsinError):
-            await asyncio.to_thread(client.call, "ping")
+            if not (await asyncio.to_thread(client.call, "status"))["systems"]:
+                continue
             say(_welcome(page, slack, program()))
             sys.stdout.flush()
             return
-        await asyncio.sleep(ASK_EVERY_S)
 
 
 def program() -> str:

@@ -13,8 +13,9 @@ from tocsin.errors import Refused, StoreError, TocsinError
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="142, '#142', or a system with one open incident.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="142, '#142', or a system with one open incident.")]
-Text = Annotated[str, typer.Argument(metavar="TEXT", help="What others should know.")]
+Text = Annotated[list[str], typer.Argument(metavar="TEXT...", help="What others should know.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the timeline.")]
+MaybeReason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the timeline.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,14 +59,14 @@ def _refusal(error: TocsinError) -> dict[str, Any]:
     return {"ok": False, "errors": [{"file": "", "line": 0, "column": 0, "message": str(error)}]}
 
 
-def unack(options: Options, incident: Id, reason: Reason) -> int:
+def unack(options: Options, incident: Id, reason: MaybeReason = None) -> int:
     """Take an acknowledgement back: nobody is on it."""
     return _act(options, "unack", incident, reason=reason)
 
 
 def note(options: Options, incident: Id, text: Text) -> int:
     """Add a line to the timeline."""
-    return _act(options, "note", incident, text=text)
+    return _act(options, "note", incident, text=" ".join(text))
 
 
 def severity(
@@ -88,7 +89,7 @@ def resolve(
     return _act(options, "resolve", incident, note=note, anyway=anyway)
 
 
-def reopen(options: Options, incident: Id, reason: Reason) -> int:
+def reopen(options: Options, incident: Id, reason: MaybeReason = None) -> int:
     """Open a resolved incident again."""
     return _act(options, "reopen", incident, reason=reason)
 

@@ -40,7 +40,7 @@ def add_to(app: typer.Typer) -> None:
 
 def init(
     options: Options,
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write.")] = Path(),
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="The first system's short name.")] = None,
     title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="What people call it.")] = None,
     url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Its health address.")] = None,

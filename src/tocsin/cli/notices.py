@@ -48,9 +48,7 @@ def list_notices(
 
 def retry(
     options: Options,
-    notice: Annotated[
-        int | None, typer.Argument(metavar="[ID]", help="One notice; all that failed without it.")
-    ] = None,
+    notice: Annotated[int | None, typer.Argument(metavar="ID", help="One notice; all that failed without it.")] = None,
 ) -> int:
     """Send again what was given up."""
     found = options.client().call("notices_retry", {"id": notice}, actor=options.actor)

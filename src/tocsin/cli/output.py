@@ -71,7 +71,8 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    return " ".join(printable(text).split())
+    """The text without line ends, for a cell."""
+    return printable(" ".join(text.splitlines())).replace("\t", " ").rstrip()
 
 
 def width(text: str) -> int:

@@ -61,11 +61,11 @@ def read_moment(text: str, zone: ZoneInfo) -> datetime:
     """A moment that somebody typed: with its offset, or local in `zone`. One that does not exist or exists twice is refused."""
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+        first, second = (moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"'{text}' is not a moment (write 2026-12-04T22:00, or 2026-12-04T22:00+08:00)") from error
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC)
-    first, second = (moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first == second:
         return first
     if first.astimezone(zone).replace(tzinfo=None) != moment:

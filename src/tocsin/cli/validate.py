@@ -50,7 +50,7 @@ def validate(options: Options) -> int:
 
 def schema(
     options: Options,
-    document: Annotated[Document, typer.Argument(metavar="[settings|rules]", help="Of which file.")] = Document.RULES,
+    document: Annotated[Document, typer.Argument(help="Of which file.")] = Document.RULES,
 ) -> int:
     """Print the JSON Schema of the settings or of rule files, for editors."""
     del options  # a schema is a JSON document with or without --json

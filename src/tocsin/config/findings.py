@@ -51,8 +51,7 @@ class Findings:
     def expression(self, path: Path, text: str, error: ExpressionError) -> None:
         """Note what is wrong inside a condition, at its own column."""
         for fault in error.faults:
-            message = f"{text!s}: {fault.message}" if "\n" not in text and len(text) <= 80 else fault.message
-            self._errors.append(self._places.problem_inside(path, text, fault.line, fault.column, message))
+            self._errors.append(self._places.problem_inside(path, text, fault.line, fault.column, fault.message))
 
     def raise_if_any(self) -> None:
         """Raise `ConfigurationError` with all errors, in the order in which they stand in the files."""

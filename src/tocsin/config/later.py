@@ -58,6 +58,8 @@ RULES = (
 KINDS = ("dns", "exec", "grpc", "heartbeat", "ping", "promql", "redis", "sql", "steps")
 """Kinds of checks among the above: a check of such a kind has no other."""
 
+SECTIONS = tuple(row for row in RULES if "." not in row)
+
 
 def refuse(raw: Mapping[str, Any], table: tuple[str, ...], findings: Findings) -> dict[str, Any]:
     """Return the raw configuration without what is not in this version, each occurrence noted."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from tocsin.config import later
 from tocsin.config.findings import Findings
+from tocsin.config.joined import SECTIONS
 from tocsin.config.settings import Settings
 from tocsin.config.sources import Layered, add_environment, add_secret_files, layered
 from tocsin.config.yaml_positions import Document, read_yaml
@@ -18,19 +19,7 @@ MAX_FILE = 8 * 1024 * 1024
 MAX_SOCKET_PATH = 107
 """`sun_path` of Linux holds 108 bytes, the last of them zero."""
 
-_RULE_SECTIONS = frozenset(
-    (
-        "systems",
-        "severity",
-        "response",
-        "calendars",
-        "people",
-        "teams",
-        "channels",
-        "defaults",
-        *(row for row in later.RULES if "." not in row),
-    )
-)
+_RULE_SECTIONS = frozenset((*SECTIONS, *later.SECTIONS))
 
 
 def read_file(path: Path, shown: str) -> Document:

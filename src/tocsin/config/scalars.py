@@ -53,22 +53,22 @@ def list_schema() -> WithJsonSchema:
     return WithJsonSchema({"type": "array", "items": {"type": "string"}})
 
 
-def _name(value: object) -> str:
+def parse_name(value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError(f'"{value}" cannot be a name (letters, digits, . _ - and at most 64 of them)')
     return value
 
 
-def system_name(value: str) -> str:
+def parse_system_name(value: str) -> str:
     """A system stands where an incident's number could: it must not look like one."""
     if value.isdecimal():
         raise ValueError(f'"{value}" cannot name a system: it reads like the number of an incident')
-    return _name(value)
+    return parse_name(value)
 
 
-def _tier(value: object) -> str:
+def _word(value: object) -> str:
     if not isinstance(value, str) or not _WORD.fullmatch(value):
-        raise ValueError(f'"{value}" cannot be a tier (one word, as core)')
+        raise ValueError(f'"{value}" must be one word, as core')
     return value
 
 
@@ -130,7 +130,7 @@ def _threshold(value: object) -> Threshold:
     return Threshold(count, window)
 
 
-def _severity(value: object) -> Severity:
+def parse_severity(value: object) -> Severity:
     if value not in tuple(Severity):
         raise ValueError(f'unknown severity "{value}" (use P1, P2, P3 or P4)')
     return Severity(str(value))
@@ -172,6 +172,12 @@ def _line(value: object) -> str:
     return value
 
 
+def _slack_place(value: object) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable() or " " in value:
+        raise ValueError("must be the id of a channel, as C0123ABCD")
+    return value
+
+
 def secret_or_text(value: object) -> SecretName | str:
     """A text, or `{secret: name}`."""
     if isinstance(value, dict):
@@ -201,8 +207,8 @@ _SECRET_SCHEMA = {
 }
 _SPAN_SCHEMA = WithJsonSchema({"type": "string", "examples": ["500ms", "90s", "1h30m", "30d", "2w"]})
 
-Name = Annotated[str, BeforeValidator(_name), text_schema(pattern=f"^{_NAME.pattern}$")]
-Tier = Annotated[str, BeforeValidator(_tier), text_schema()]
+Name = Annotated[str, BeforeValidator(parse_name), text_schema(pattern=f"^{_NAME.pattern}$")]
+Word = Annotated[str, BeforeValidator(_word), text_schema()]
 ValueName = Annotated[str, BeforeValidator(_value_name), text_schema(pattern=f"^{_VALUE_NAME.pattern}$")]
 Span = Annotated[timedelta, BeforeValidator(_positive_span), _SPAN_SCHEMA]
 Shares = Annotated[
@@ -218,7 +224,7 @@ FailAfter = Annotated[
         {"type": ["integer", "string"], "pattern": r"^\d+( of \d+)?$", "minimum": 1, "examples": [3, "2 of 5"]}
     ),
 ]
-SeverityName = Annotated[Severity, BeforeValidator(_severity), WithJsonSchema({"enum": list(Severity)})]
+SeverityName = Annotated[Severity, BeforeValidator(parse_severity), WithJsonSchema({"enum": list(Severity)})]
 FreshRule = Annotated[
     Fresh, BeforeValidator(_fresh), WithJsonSchema({"type": "string", "examples": ["5m", "always", "never"]})
 ]
@@ -240,5 +246,6 @@ TitleText = Annotated[
 ]
 Line = Annotated[str, BeforeValidator(_line), text_schema()]
 SecretText = Annotated[SecretName | str, BeforeValidator(secret_or_text), WithJsonSchema(_SECRET_SCHEMA)]
+SlackPlace = Annotated[str, BeforeValidator(_slack_place), text_schema()]
 HttpUrl = Annotated[str, BeforeValidator(parse_url), text_schema(format="uri")]
 HostPort = Annotated[Address, BeforeValidator(parse_address), text_schema(examples=["db.example.com:5432"])]

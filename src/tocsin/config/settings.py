@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr
 
 from tocsin.config.addresses import Address, is_loopback, parse_address, parse_url
-from tocsin.config.scalars import Name, Strict, list_schema, parse_any_span, text_schema
+from tocsin.config.scalars import Name, SlackPlace, Strict, list_schema, parse_any_span, text_schema
 from tocsin.config.secrets import Secrets
 from tocsin.config.zones import parse_zone
 from tocsin.errors import Problem
@@ -44,12 +44,6 @@ def _token(value: object) -> SecretStr:
     if not all("!" <= character <= "~" for character in value):
         raise ValueError("holds a blank, a line end or something outside ASCII: that is no token")
     return SecretStr(value)
-
-
-def _channel(value: object) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable() or " " in value:
-        raise ValueError("must be the id of a channel, as C0123ABCD")
-    return value
 
 
 def _database(value: object) -> str:
@@ -87,7 +81,6 @@ def _channels(value: object) -> list[str]:
 
 Token = Annotated[SecretStr, BeforeValidator(_token), text_schema()]
 File = Annotated[Path, BeforeValidator(_path), text_schema()]
-Channel = Annotated[str, BeforeValidator(_channel), text_schema()]
 SpanOrNone = Annotated[timedelta, BeforeValidator(parse_any_span), text_schema(examples=["2m", "0s"])]
 
 
@@ -97,7 +90,7 @@ class SlackSettings(Strict):
     bot_token: Token | None = Field(default=None, description="the app's bot token, xoxb-…")
     app_token: Token | None = Field(default=None, description="switches Socket Mode on, xapp-…")
     signing_secret: Token | None = Field(default=None, description="switches signed requests over HTTP on")
-    channel: Channel | None = Field(default=None, description="where incidents are told, by its id")
+    channel: SlackPlace | None = Field(default=None, description="where incidents are told, by its id")
     api_url: Annotated[str, BeforeValidator(_api_url), text_schema()] = Field(
         default="https://slack.com/api/", description="Slack's Web API"
     )

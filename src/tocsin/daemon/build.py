@@ -74,7 +74,7 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
     changes = Changes()
     history = History(store, clock.now())
     runner = Runner(clock, alarms)
-    ways = WaysOut(settings)
+    ways = WaysOut(settings, clock.now)
     stack.push_async_callback(ways.close)
 
     def committed(decision: Decision) -> None:
@@ -128,7 +128,9 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
         "timezone": settings.timezone,
     }
     answers = Answers(live, store, clock, alarms, history, ways.current, about)
-    tools = Tools(live, store, clock, alarms, applier, answers, changes, ways.current, configurator.reload, dispatch_loop.wake)
+    tools = Tools(
+        live, store, clock, alarms, applier, answers, changes, ways.current, configurator.reload, dispatch_loop.wake
+    )
     commands = Commands(tools)
     gate = Gate(settings.socket, commands, lambda: live.rulebook.people)
 
@@ -187,9 +189,7 @@ def _read(settings: Settings, environ: Mapping[str, str]) -> Read:
 
 
 def _restore(settings: Settings, environ: Mapping[str, str], document: str) -> Rulebook:
-    return rulebook_from_document(
-        json.loads(document), settings=settings, secrets=settings.secrets(environ)
-    ).rulebook
+    return rulebook_from_document(json.loads(document), settings=settings, secrets=settings.secrets(environ)).rulebook
 
 
 def _listeners(

@@ -155,7 +155,9 @@ class Service:
             task.cancel()
         if inbox is not None:
             inbox.cancel()
-        await self._within("rest", asyncio.gather(running, *self._tasks, *([inbox] if inbox else []), return_exceptions=True))
+        await self._within(
+            "rest", asyncio.gather(running, *self._tasks, *([inbox] if inbox else []), return_exceptions=True)
+        )
         await self._within("dispatch", of.dispatcher.close(DRAIN_S["dispatch"] - 0.5))
         await self._within("rest", self._last_writes())
         await self._close(opened)

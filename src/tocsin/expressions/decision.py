@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tocsin.core.policy import CannotJudge, Facts, Predicate
 from tocsin.expressions.faults import because
 from tocsin.expressions.program import Program, activation, condition
+from tocsin.expressions.syntax import compared
+from tocsin.expressions.tokens import references, tokenize
 from tocsin.expressions.vocabulary import DECISION
 
 _FACTS: Mapping[str, Callable[[Facts], Any]] = {
@@ -42,3 +44,12 @@ class _Rule:
 def compile_decision(text: str) -> Predicate:
     """Compile a `when`. Raises `ExpressionError`."""
     return _Rule(condition(DECISION, text))
+
+
+def compared_words(text: str) -> Iterator[tuple[str, str]]:
+    """Find each name that a `when` compares with a literal, and the literal."""
+    tokens = tokenize(text)
+    for reference in references(tokens, DECISION):
+        for token in compared(tokens, reference):
+            if token.plain is not None:
+                yield reference.text, token.plain

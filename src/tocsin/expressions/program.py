@@ -48,12 +48,14 @@ def activation(vocabulary: Vocabulary, data: Mapping[str, Any]) -> Any:
 
 def condition(vocabulary: Vocabulary, text: str) -> Program:
     """Compile a text whose value is true or false."""
-    return _compile(vocabulary, text, _CONDITION, "must be true or false, this is {kind}: compare it with something")
+    return _compile(
+        vocabulary, text, _CONDITION, "a condition must be true or false, this is {kind}: compare it with something"
+    )
 
 
 def value(vocabulary: Vocabulary, text: str) -> Program:
     """Compile a text whose value is a number, a text or true/false."""
-    return _compile(vocabulary, text, _VALUE, "must be a number, a text or true/false, this is {kind}")
+    return _compile(vocabulary, text, _VALUE, "a value must be a number, a text or true/false, this is {kind}")
 
 
 _SHOWN = {"STRING": "a text", "INT": "a number", "UINT": "a number", "DOUBLE": "a number", "DURATION": "a duration"}
@@ -71,7 +73,7 @@ def _compile(vocabulary: Vocabulary, text: str, kinds: tuple[str, ...], otherwis
     faults = list(faults_in(tokens, found, vocabulary))
     kind = expression.return_type().name()
     if kind.startswith("optional_type"):
-        faults.append(Fault("may be absent: write .orValue(0.0) behind it, or . for .?", 1))
+        faults.append(Fault("this may be absent: write .orValue(0.0) behind it, or . for .?", 1))
     elif kind not in kinds:
         faults.append(Fault(otherwise.format(kind=_SHOWN.get(kind, kind.lower())), 1))
     if faults:
@@ -81,8 +83,8 @@ def _compile(vocabulary: Vocabulary, text: str, kinds: tuple[str, ...], otherwis
 
 def _refuse_odd_texts(text: str) -> None:
     if not text.strip():
-        raise ExpressionError([Fault("is empty", 1)])
+        raise ExpressionError([Fault("a condition is empty", 1)])
     if len(text) > MAX_TEXT:
-        raise ExpressionError([Fault(f"is longer than {MAX_TEXT} characters", 1)])
+        raise ExpressionError([Fault(f"a condition is longer than {MAX_TEXT} characters", 1)])
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ExpressionError([Fault("holds a character that no text can hold", 1)])
+        raise ExpressionError([Fault("a condition holds a character that no text can hold", 1)])

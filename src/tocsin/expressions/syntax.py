@@ -92,14 +92,14 @@ def _word_faults(tokens: Sequence[Token], reference: Reference, vocabulary: Voca
     words = vocabulary.words.get(reference.name)
     if not words:
         return
-    for token in _compared(tokens, reference):
+    for token in compared(tokens, reference):
         if token.plain is not None and token.plain not in words:
             near = get_close_matches(token.plain, words, 1)
             advice = f'did you mean "{near[0]}"?' if near else "one of " + ", ".join(words)
             yield Fault(f'{reference.name} is never "{token.plain}" ({advice})', token.column, token.line)
 
 
-def _compared(tokens: Sequence[Token], reference: Reference) -> Iterator[Token]:
+def compared(tokens: Sequence[Token], reference: Reference) -> Iterator[Token]:
     """The string literals that a name is compared with by ==, != or in."""
     after = tokens[reference.last + 1 : reference.last + 3]
     before = tokens[max(reference.first - 2, 0) : reference.first]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +54,7 @@ def owner_of(port: int) -> str | None:
         return None
     for folder in PROC.glob("[0-9]*/fd"):
         try:
-            has_it = any(os.readlink(entry.path) in wanted for entry in os.scandir(folder))
+            has_it = any(str(entry.readlink()) in wanted for entry in folder.iterdir())
             name = folder.with_name("comm").read_text().strip() if has_it else ""
         except OSError:
             continue

@@ -59,8 +59,8 @@ class Reader:
         return f"{self.say('unit.d', n=whole // 86400)} {self.say('unit.h', n=whole % 86400 // 3600)}"
 
     def since(self, text: str | None) -> str:
-        """How long it has been so."""
-        return NEVER if text is None else self.span((self.now - instant(text)).total_seconds())
+        """How long it has been so; nothing when nobody knows."""
+        return "" if text is None else self.span((self.now - instant(text)).total_seconds())
 
     def moment(self, text: str) -> Moment:
         at = instant(text)

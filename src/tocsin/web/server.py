@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tocsin.errors import UsageError
 from tocsin.web.app import WebApp
 from tocsin.web.listen import bind
 
@@ -49,6 +50,9 @@ class WebServer:
             answering.cancel()
         if self._serving.done():
             self._serving.result()
+        if not self._server.answering.is_set():
+            self._serving.cancel()
+            raise UsageError(f"{self._setting}: the server did not start within {START_LIMIT_S:.0f} s (start it again)")
 
     async def stop(self, within_s: float = GRACE_S + 2) -> None:
         """Take no more connections, end the event streams, let the rest finish; what does not is cut off."""
