@@ -26,7 +26,7 @@ bench: $(VENV)/.developed
 	$(BIN)/python -m benchmarks $(ARGS)
 
 torture: $(VENV)/.developed
-	$(BIN)/python -m pytest tests/acceptance -m torture --override-ini addopts="-ra --import-mode=importlib" --timeout 1800 $(ARGS)
+	$(BIN)/python -m pytest tests/acceptance -m torture $(ARGS)
 
 # The lock files hold versions and hashes, no addresses.
 lock: $(VENV)/.developed

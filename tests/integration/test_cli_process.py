@@ -165,3 +165,13 @@ def test_argument_that_is_not_utf_8_makes_no_traceback(words: list[str], tmp_pat
         done = call(*words, "--socket", "s", cwd=tmp_path, capture_output=True)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_init_on_a_terminal_asks_for_what_was_not_given(tmp_path: Path) -> None:
+    with on_a_terminal("init", "new", "--owner", "li.na", cwd=tmp_path) as (process, terminal):
+        for question, answer in {"Short name": "erp", "health address": "https://erp.example.com", "Slack": ""}.items():
+            read_until(terminal, question)
+            os.write(terminal, f"{answer}\n".encode())
+        read_until(terminal, "tocsin check erp")
+        assert process.wait(10) == 0
+    assert "https://erp.example.com" in (tmp_path / "new" / "rules" / "systems.yaml").read_text()

@@ -22,6 +22,7 @@ from tocsin.testing.standins import SYSTEMS, StandIns
 FOLDER = Path("var/demo")
 SOCKET = Path("var/tocsin.sock")
 PAGE_PORT = 8600
+SLACK_PORT = 8604
 READY_WITHIN_S = 30.0
 ASK_EVERY_S = 0.1
 
@@ -49,7 +50,7 @@ async def _run(files: Path, running: Path, place: Path) -> int:
     from tocsin.testing.slack import SlackDouble
 
     configure_logs()
-    async with StandIns() as systems, SlackDouble() as slack:
+    async with StandIns() as systems, SlackDouble(port=_free_port(SLACK_PORT)) as slack:
         page = f"127.0.0.1:{_free_port(PAGE_PORT)}"
         config = write_configuration(files, FOLDER, systems.urls)
         environ = {

@@ -55,6 +55,7 @@ def init(
     given = {"name": name, "url": url, "owner": owner}
     if not options.json and sys.stdin.isatty() and sys.stdout.isatty():
         given = {key: value or _ask(key) for key, value in given.items()}
+        slack_channel = slack_channel or _ask("slack_channel") or None
     if missing := [key for key, value in given.items() if not value]:
         raise UsageError(f"not known: {', '.join(missing)} (give {' '.join(f'--{key} …' for key in missing)})")
     known = {key: str(value) for key, value in given.items()}
@@ -81,8 +82,12 @@ def _ask(key: str) -> str:
         "name": "Short name of the first system (erp)",
         "url": "Its health address (https://erp.example.com/health)",
         "owner": "Who answers for it (li.na)",
+        "slack_channel": "Slack channel that is told (C0123, empty for none yet)",
     }
-    return str(typer.prompt(questions[key])).strip()
+    try:
+        return input(f"{questions[key]}: ").strip()
+    except EOFError as error:
+        raise UsageError(f"not known: {key} (answer the question, or give --{key.replace('_', '-')})") from error
 
 
 def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
@@ -140,7 +145,7 @@ def _quoted(text: str) -> str:
 
 def _settings(answers: Answers) -> str:
     timezone = f"timezone: {_quoted(answers.timezone)}\n" if answers.timezone else ""
-    slack = f"slack:\n  channel: {_quoted(answers.slack_channel)}\n" if answers.slack_channel else ""
+    slack = f"slack:\n  channel: {_quoted(answers.slack_channel)}\n" if answers.slack_channel else NO_SLACK
     return f"""# Tocsin's settings. Each may also come from the environment: TOCSIN_LISTEN, TOCSIN_SLACK__BOT_TOKEN …
 database: sqlite:///var/tocsin.db
 data_dir: var
@@ -169,6 +174,10 @@ people:
   {_quoted(answers.owner)}: {{name: {_quoted(answers.owner_name)}}}
 """
 
+
+NO_SLACK = """# slack:
+#   channel: C0123                 # without it nobody is told; tokens come from the environment or secrets_dir
+"""
 
 POLICY = """# How grave a failure is (the first rule that matches), and how fast people must answer.
 severity:

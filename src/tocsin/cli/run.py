@@ -46,10 +46,7 @@ async def serve(config: Path | None, environ: Mapping[str, str], *, strict: bool
     from tocsin.config import load_settings
     from tocsin.daemon import build
 
-    settings = load_settings(config, environ)
-    for warning in settings.warnings:
-        hint(f"warning: {warning.with_caret()}")
-    return await build.run(settings, environ, strict=strict)
+    return await build.run(load_settings(config, environ), environ, strict=strict)
 
 
 def reload(options: Options) -> int:

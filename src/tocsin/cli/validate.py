@@ -35,7 +35,7 @@ def validate(options: Options) -> int:
             raise
         print_json({"ok": False, "errors": [problem.as_dict() for problem in error.problems], "warnings": []})
         return 2
-    warnings = [*found.settings.warnings, *found.rules.warnings]
+    warnings = found.rules.warnings
     if options.json:
         print_json({"ok": True, "errors": [], "warnings": [warning.as_dict() for warning in warnings]})
         return 0

@@ -26,9 +26,19 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Configuration:
 
     `path` is the settings file as `locate.settings_file` finds it; None: the defaults.
     """
-    settings = load_settings(path, environ)
-    secrets = settings.secrets(environ)
-    return Configuration(settings, load_rules(settings.rules, settings=settings, secrets=secrets))
+    from tocsin.config.reading import read_settings
+    from tocsin.errors import ConfigurationError
+
+    found = read_settings(path, environ)
+    settings, problems = found.settings, found.problems
+    if settings is not None and found.has_folders:
+        try:
+            rules = load_rules(settings.rules, settings=settings, secrets=settings.secrets(environ))
+            if not problems:
+                return Configuration(settings, rules)
+        except ConfigurationError as error:
+            problems = (*problems, *error.problems)
+    raise ConfigurationError(problems)
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:

@@ -191,12 +191,13 @@ class Builder:
         return calendars
 
     def _calendar(self, name: str, raw: dict[str, Any], path: Path) -> Calendar | None:
-        from tocsin.config.calendars import CalendarProblem, from_mapping
+        from tocsin.config.calendars import CalendarProblems, from_mapping
 
         try:
             return from_mapping(name, raw, self._context.settings.timezone)
-        except CalendarProblem as problem:
-            self._findings.error((*path, *problem.path), problem.message)
+        except CalendarProblems as found:
+            for problem in found.problems:
+                self._findings.error((*path, *problem.path), problem.message, at_key=problem.at_key)
             return None
 
     def _response(self, calendars: dict[str, Calendar]) -> dict[Severity, ResponsePolicy]:
@@ -213,7 +214,7 @@ class Builder:
             except ValueError as error:
                 self._findings.error(path, str(error), at_key=True)
                 continue
-            rule = self._findings.validated(PolicyRule, raw, path)
+            rule = self._findings.validated(PolicyRule, raw, path, stand_in={"acknowledge": "1h"})
             if rule is not None:
                 self._context.known(
                     rule.calendar, dict(calendars), "calendar", (*path, "calendar"), section="calendars"
@@ -244,7 +245,7 @@ class Builder:
                 continue
             checks = self._checks(builder, name, raw.get("checks"), path)
             head = {key: value for key, value in raw.items() if key != "checks"}
-            rule = self._findings.validated(SystemRule, head, path)
+            rule = self._findings.validated(SystemRule, head, path, stand_in={"owner": "nobody"})
             if rule is not None:
                 self._check_names(rule, path, owners, channels, calendars)
                 systems[name] = _system(name, rule, checks)
@@ -280,7 +281,8 @@ class Builder:
         channels: dict[str, ChannelSpec],
         calendars: dict[str, Calendar],
     ) -> None:
-        if owners or self._raw.get("people") or self._raw.get("teams"):
+        is_written = rule.owner == self._raw["systems"][path[-1]].get("owner")
+        if is_written and (owners or self._raw.get("people") or self._raw.get("teams")):
             self._context.known(rule.owner, owners, "owner", (*path, "owner"), section="people")
         for at, channel in enumerate(rule.notify or []):
             self._context.known(channel, channels, "channel", (*path, "notify", at), section="channels")

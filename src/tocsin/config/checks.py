@@ -20,6 +20,7 @@ from tocsin.config.schema import (
     check_header_value,
     kinds_in,
 )
+from tocsin.config.spans import show_span
 from tocsin.config.words import suggestion
 from tocsin.config.yaml_positions import Path
 from tocsin.core.policy import Check, HttpTarget, Judge, Target, TcpTarget, Threshold, Tls
@@ -33,9 +34,6 @@ from tocsin.expressions import (
     compile_tcp,
 )
 
-LEAST_EVERY = timedelta(milliseconds=100)
-MOST_EVERY = timedelta(days=31)
-MOST_TIMEOUT = timedelta(minutes=10)
 BUILT_IN: Mapping[str, Any] = {
     "every": timedelta(seconds=30),
     "timeout": timedelta(seconds=5),
@@ -47,6 +45,9 @@ BUILT_IN: Mapping[str, Any] = {
     "compression": True,
     "ip": "any",
 }
+
+STAND_IN = {"http": {"http": "http://host.invalid"}, "tcp": {"tcp": "host.invalid:1"}}
+"""Takes the place of an address that is wrong, so that the rest of the check is looked at."""
 
 
 class CheckBuilder:
@@ -66,7 +67,7 @@ class CheckBuilder:
         if len(kinds) != 1:
             self._no_kind(raw, kinds, path)
             return None
-        rule = self._findings.validated(CHECKS[kinds[0]], raw, path)
+        rule = self._findings.validated(CHECKS[kinds[0]], raw, path, stand_in=STAND_IN[kinds[0]])
         match rule:
             case HttpCheck():
                 return self._http(system, name, rule, raw, path)
@@ -121,8 +122,7 @@ class CheckBuilder:
         values: tuple[str, ...],
         path: Path,
     ) -> Check:
-        every = self._span(rule, "every", path, LEAST_EVERY, MOST_EVERY)
-        timeout = self._span(rule, "timeout", path, timedelta(milliseconds=1), MOST_TIMEOUT)
+        every: timedelta = self._option(rule, "every")
         confirm_every = self._confirm_every(rule, every, path)
         options = {
             option: self._option(rule, option)
@@ -136,7 +136,7 @@ class CheckBuilder:
             target=target,
             judge=judge,
             every=every,
-            timeout=timeout,
+            timeout=self._option(rule, "timeout"),
             fail_after=self._option(rule, "fail_after"),
             recover_after=self._option(rule, "recover_after"),
             confirm_every=confirm_every,
@@ -149,22 +149,12 @@ class CheckBuilder:
         own, default = getattr(rule, name), getattr(self._defaults, name)
         return own if own is not None else default if default is not None else BUILT_IN[name]
 
-    def _span(self, rule: CommonOptions, name: str, path: Path, least: timedelta, most: timedelta) -> timedelta:
-        span: timedelta = self._option(rule, name)
-        if not least <= span <= most:
-            where = (*path, name) if getattr(rule, name) is not None else ("defaults", "check", name)
-            bound = f"at least {_shown(least)}" if span < least else f"at most {_shown(most)}"
-            self._findings.error(where, f"{name} must be {bound}")
-        return span
-
     def _confirm_every(self, rule: CommonOptions, every: timedelta, path: Path) -> timedelta:
         if rule.confirm_every is None:
             wanted = self._defaults.confirm_every or max(every / 3, timedelta(seconds=1))
             return min(wanted, every)
         if rule.confirm_every > every:
-            self._findings.error((*path, "confirm_every"), f"confirm_every is longer than every ({_shown(every)})")
-        if rule.confirm_every < LEAST_EVERY:
-            self._findings.error((*path, "confirm_every"), f"confirm_every must be at least {_shown(LEAST_EVERY)}")
+            self._findings.error((*path, "confirm_every"), f"confirm_every is longer than every ({show_span(every)})")
         return rule.confirm_every
 
     def _http_target(self, rule: HttpCheck, path: Path) -> tuple[HttpTarget | None, list[str]]:
@@ -254,9 +244,3 @@ class CheckBuilder:
             self._findings.error(path, error.message)
         except re.error as error:
             self._findings.error(path, f"invalid regular expression: {error}")
-
-
-def _shown(span: timedelta) -> str:
-    from tocsin.config.spans import show_span
-
-    return show_span(span)

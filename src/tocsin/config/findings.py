@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +15,7 @@ from tocsin.errors import ConfigurationError, Problem
 from tocsin.expressions.errors import ExpressionError
 
 M = TypeVar("M", bound=BaseModel)
+NOTHING: Mapping[str, Any] = {}
 
 
 class Places(Protocol):
@@ -24,13 +27,19 @@ class Places(Protocol):
 
 
 class Findings:
-    """Collects errors and warnings; `refused` are the paths that were complained about already."""
+    """Collects errors and warnings; `wrong` are the paths of errors, `refused` what lost a key that is not in this version."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
         self._errors: list[Problem] = []
         self._warnings: list[Problem] = []
         self.refused: set[Path] = set()
+        self.wrong: set[Path] = set()
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """All errors, in the order in which they stand in the files."""
+        return tuple(_in_order(self._errors))
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -40,6 +49,7 @@ class Findings:
         self._errors.extend(problems)
 
     def error(self, path: Path, message: str, *, at_key: bool = False) -> None:
+        self.wrong.add(path)
         self._errors.append(self._places.problem(path, message, at_key=at_key))
 
     def warn(self, path: Path, message: str, *, at_key: bool = False) -> None:
@@ -54,30 +64,53 @@ class Findings:
             self._errors.append(self._places.problem_inside(path, text, fault.line, fault.column, fault.message))
 
     def raise_if_any(self) -> None:
-        """Raise `ConfigurationError` with all errors, in the order in which they stand in the files."""
+        """Raise `ConfigurationError` with all errors."""
         if self._errors:
-            raise ConfigurationError(_in_order(self._errors))
+            raise ConfigurationError(self.errors)
 
-    def validated(self, model: type[M], raw: Any, path: Path) -> M | None:
-        """Return the model of a raw value, None when it is wrong: then it was noted what is wrong with it."""
+    def validated(self, model: type[M], raw: Any, path: Path, *, stand_in: Mapping[str, Any] = NOTHING) -> M | None:
+        """Return the model of a raw value. What is wrong is noted; the rest is returned without it, so that it is looked at too.
+
+        `stand_in` holds values for required keys that are wrong or missing.
+        """
         try:
             return model.model_validate(raw)
         except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                self._detail(model, path, detail)
+            details = error.errors(include_url=False)
+        for detail in details:
+            self._detail(model, path, detail)
+        try:
+            rest = _without(raw, [detail["loc"] for detail in details])
+            return model.model_validate({**stand_in, **rest} if isinstance(rest, dict) else rest)
+        except ValidationError:
             return None
 
     def _detail(self, model: type[BaseModel], path: Path, detail: Any) -> None:
         inner = tuple(step for step in detail["loc"] if step != "[key]")
         at, kind = (*path, *inner), detail["type"]
         if kind == "missing":
-            self.error(at[:-1], f"{at[-1]} is missing{_described(model, inner)}", at_key=True)
+            self.error(at[:-1], f'"{at[-1]}" is missing{_described(model, inner)}', at_key=True)
         elif kind == "extra_forbidden":
             known = _fields(model, inner[:-1])
             self.error(at, f'unknown key "{at[-1]}"{suggestion(str(at[-1]), known)}', at_key=True)
         else:
             is_key = "[key]" in detail["loc"]
             self.error(at, f"{_name(at)}{_said(kind, detail)}", at_key=is_key)
+
+
+def _without(raw: Any, wrong: Iterable[tuple[int | str, ...]]) -> Any:
+    """Leave out what is wrong; where that is part of a list, the whole list, so that its other items keep their places."""
+    rest = copy.deepcopy(raw)
+    for location in wrong:
+        inner = rest
+        for step, following in pairwise((*location, 0)):
+            if not isinstance(inner, dict) or step not in inner:
+                break
+            if not isinstance(inner[step], dict) or not isinstance(following, str) or following == "[key]":
+                del inner[step]
+                break
+            inner = inner[step]
+    return rest
 
 
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:

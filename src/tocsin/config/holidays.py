@@ -43,40 +43,41 @@ class UnknownCountry(ValueError):  # noqa: N818
 @lru_cache(maxsize=64)
 def country_days(code: str, years: range = RESOLVED_YEARS) -> CountryDays:
     """Return the holidays of a country ("CN") or one of its regions ("DE-BY"). Raises UnknownCountry."""
-    country, _, region = code.partition("-")
-    _check_country(code, country)
+    country, region = _country_of(code), code.partition("-")[2]
     with _loading_one_country(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of years that the package knows less of: `official_years` says it
         import holidays
 
-        _check_region(getattr(holidays, country), code, region)
+        if "-" in code:
+            _check_region(getattr(holidays, country), country, region)
         days = holidays.country_holidays(country, subdiv=region or None, years=years)
     made_up = frozenset(day for day in days.weekend_workdays if day.year in years)
     return CountryDays(frozenset(days), made_up, frozenset(years) - _guessed_years(country, days, years))
 
 
-def _check_country(code: str, country: str) -> None:
+def _country_of(code: str) -> str:
+    """Return the two letters of the country that a code starts with. Raises UnknownCountry."""
     from holidays.registry import COUNTRIES
 
     codes = {known: entity[1] for entity in COUNTRIES.values() for known in entity[1:] if known.isupper()}
-    if country in codes:
-        return
+    found = codes.get(code.partition("-")[0])
+    if found is not None:
+        return found
     names = {module.replace("_", " "): entity[1] for module, entity in COUNTRIES.items()}
-    by_name = names.get(code.lower().replace("_", " ")) or codes.get(code.upper())
-    near = f' (did you mean "{by_name}"?)' if by_name else ' (write the code of a country, as CN, or of a region, as "DE-BY")'
-    raise UnknownCountry(f'unknown country "{code}"{near}')
+    meant = codes.get(code.upper()) or names.get(code.lower().replace("_", " "))
+    advice = f'did you mean "{meant}"?' if meant else 'write the code of a country, as CN, or of a region, as "DE-BY"'
+    raise UnknownCountry(f'unknown country "{code}" ({advice})')
 
 
-def _check_region(entity: Any, code: str, region: str) -> None:
+def _check_region(entity: Any, country: str, region: str) -> None:
     regions = entity.subdivisions
-    if "-" not in code or region in regions:
+    if region in regions:
         return
-    country = code.partition("-")[0]
     if not regions:
-        raise UnknownCountry(f'"{code}": no regions of {country} are known (write {country})')
-    alias = entity.subdivisions_aliases.get(region)
-    near = f' (did you mean "{country}-{alias}"?)' if alias else suggestion(code, [f"{country}-{r}" for r in regions])
-    raise UnknownCountry(f'unknown region "{code}"{near}')
+        raise UnknownCountry(f"{country} has no regions with holidays of their own (write {country})")
+    meant = entity.subdivisions_aliases.get(region)
+    near = f' (did you mean "{meant}"?)' if meant else suggestion(region, regions)
+    raise UnknownCountry(f'{country} has no region "{region}"{near}')
 
 
 def _guessed_years(country: str, days: Any, years: Iterable[int]) -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,28 @@ def read_file(path: Path, shown: str) -> Document:
         return Document(shown, problems=[Problem(shown, line, 1, "is not UTF-8 text in this line")])
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Settings, and all that is wrong with them: then they are what is left without it, or None.
+
+    `has_folders` is False when it is not known where the rules are.
+    """
+
+    settings: Settings | None
+    problems: tuple[Problem, ...]
+    has_folders: bool
+
+
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """Read the settings. Raises `ConfigurationError` with all that is wrong."""
+    found = read_settings(path, environ)
+    if found.settings is None or found.problems:
+        raise ConfigurationError(found.problems)
+    return found.settings
+
+
+def read_settings(path: Path | None, environ: Mapping[str, str]) -> Read:
+    """Read the settings. Never raises."""
     document = read_file(path, str(path)) if path else Document("the defaults", value={})
     base = path.parent.absolute() if path else Path.cwd()
     layers = layered(document)
@@ -50,14 +71,11 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     if settings is not None:
         settings = _completed(settings, layers, base, environ)
         _check(settings, findings)
-    findings.raise_if_any()
-    if settings is None:
-        raise ConfigurationError(document.problems)
-    settings._file = path.absolute() if path else None
-    settings._credentials = credentials
-    settings._places = {key: layers.problem((key,), "") for key in layers.value}
-    settings._warnings = (*layers.warnings, *findings.warnings)
-    return settings
+        settings._file = path.absolute() if path else None
+        settings._credentials = credentials
+        settings._places = {key: layers.problem((key,), "") for key in layers.value}
+        settings._warnings = (*layers.warnings, *findings.warnings)
+    return Read(settings, findings.errors, ("rules",) not in findings.wrong)
 
 
 def _folder(text: str | None, base: Path) -> Path | None:

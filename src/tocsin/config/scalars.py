@@ -8,10 +8,10 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from tocsin.config.addresses import Address, parse_address, parse_url
-from tocsin.config.spans import parse_span
+from tocsin.config.spans import parse_span, show_span
 from tocsin.config.words import suggestion
 from tocsin.core.model import Severity
 from tocsin.core.policy import Text, Threshold
@@ -88,6 +88,17 @@ def _positive_span(value: object) -> timedelta:
     if span <= timedelta():
         raise ValueError("must be more than nothing")
     return span
+
+
+def _bounded(least: timedelta, most: timedelta) -> AfterValidator:
+    def check(span: timedelta) -> timedelta:
+        if span < least:
+            raise ValueError(f"must be at least {show_span(least)}")
+        if span > most:
+            raise ValueError(f"must be at most {show_span(most)}")
+        return span
+
+    return AfterValidator(check)
 
 
 def _share(value: object) -> float:
@@ -211,6 +222,8 @@ Name = Annotated[str, BeforeValidator(parse_name), text_schema(pattern=f"^{_NAME
 Word = Annotated[str, BeforeValidator(_word), text_schema()]
 ValueName = Annotated[str, BeforeValidator(_value_name), text_schema(pattern=f"^{_VALUE_NAME.pattern}$")]
 Span = Annotated[timedelta, BeforeValidator(_positive_span), _SPAN_SCHEMA]
+Every = Annotated[Span, _bounded(timedelta(milliseconds=100), timedelta(days=31))]
+Timeout = Annotated[Span, _bounded(timedelta(milliseconds=1), timedelta(minutes=10))]
 Shares = Annotated[
     list[float],
     BeforeValidator(_shares),

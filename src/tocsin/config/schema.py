@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from tocsin.config.addresses import parse_url
 from tocsin.config.scalars import (
+    Every,
     FailAfter,
     FreshRule,
     HostPort,
@@ -24,6 +25,7 @@ from tocsin.config.scalars import (
     SlackPlace,
     Span,
     Strict,
+    Timeout,
     TitleText,
     ValueName,
     Word,
@@ -135,11 +137,11 @@ _CONDITION = WithJsonSchema({"type": "array", "items": {"type": "string"}, "desc
 class CommonOptions(Strict):
     """How often, how long, how sure: the same for every kind, and the defaults of all."""
 
-    every: Span | None = Field(default=None, description="from probe to probe; at least 100ms; 30s")
-    timeout: Span | None = Field(default=None, description="of one probe as a whole; 5s")
+    every: Every | None = Field(default=None, description="from probe to probe; at least 100ms; 30s")
+    timeout: Timeout | None = Field(default=None, description="of one probe as a whole; 5s")
     fail_after: FailAfter | None = Field(default=None, description="bad samples in a row, or 2 of 5; 3")
     recover_after: int | None = Field(default=None, ge=1, le=100, description="good samples in a row; 2")
-    confirm_every: Span | None = Field(
+    confirm_every: Every | None = Field(
         default=None, description="while undecided; a third of every, 1s or more, at most every"
     )
 

@@ -9,9 +9,10 @@ from typing import Any
 from tocsin.config.context import Context
 from tocsin.config.joined import Joined
 from tocsin.config.schema import SeverityEntry
+from tocsin.config.words import MAX_COMPARED
 from tocsin.config.yaml_positions import Path
 from tocsin.core.model import Severity
-from tocsin.core.policy import SeverityRule, System
+from tocsin.core.policy import Predicate, SeverityRule, System
 from tocsin.expressions import ExpressionError, compared_words, compile_decision
 
 BUILT_IN_FILE = "built-in"
@@ -43,17 +44,21 @@ class SeverityBuilder:
     def _rule(self, at: int, raw: Any) -> SeverityRule | None:
         path: Path = ("severity", at)
         entry = self._findings.validated(SeverityEntry, raw, path)
-        if entry is None:
+        when = raw.get("when") if isinstance(raw, dict) else None
+        predicate = self._predicate(when, (*path, "when")) if isinstance(when, str) else None
+        if entry is None or predicate is None:
             return None
         self._refuse_twice(entry.name, at)
         self._warn_of_shadow(entry, path)
         file, line = self._joined.rules[at]
-        try:
-            predicate = compile_decision(entry.when)
-        except ExpressionError as error:
-            self._findings.expression((*path, "when"), entry.when, error)
-            return None
         return SeverityRule(entry.name, entry.when, entry.is_, predicate, file, line)
+
+    def _predicate(self, when: str, path: Path) -> Predicate | None:
+        try:
+            return compile_decision(when)
+        except ExpressionError as error:
+            self._findings.expression(path, when, error)
+            return None
 
     def _refuse_twice(self, name: str, at: int) -> None:
         first = self._names.setdefault(name, at)
@@ -81,6 +86,7 @@ class SeverityBuilder:
         }
         for at, rule in enumerate(rules):
             for name, word in compared_words(rule.when) if rule else ():
-                near = get_close_matches(word, known.get(name, ()), 1)
-                if near and word not in known[name]:
+                others = known.get(name, set())
+                near = [] if word in others else get_close_matches(word, sorted(others)[:MAX_COMPARED], 1)
+                if near:
                     self._findings.warn(("severity", at, "when"), f'no {name} is "{word}" (did you mean "{near[0]}"?)')

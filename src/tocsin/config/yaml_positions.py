@@ -94,7 +94,8 @@ def _offset_in_quotes(written: str, quote: str, column: int) -> int | None:
 
 
 _SECRET = re.compile(
-    r"""((?:token|secret|password|authorization|api[-_]?key|cookie)["']?\s*:\s*["']?)([^\s"'{},][^"'{},]*)""",
+    r"""\{\s*secret\s*:\s*[\w.-]+\s*\}"""  # only names a secret
+    r"""|((?:token|secret|password|authorization|api[-_]?key|cookie)["']?\s*:\s*["']?)([^\s"'{},][^"'{},]*)""",
     re.IGNORECASE,
 )
 _URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)([^\s/@]+)(?=@)")
@@ -103,7 +104,7 @@ _URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)([^\s/@]+)(?=@)")
 def masked(line: str) -> str:
     """A line as it may be shown: what looks like a secret is stars, of the same length so that a caret still points right."""
     for pattern in (_SECRET, _URL_PASSWORD):
-        line = pattern.sub(lambda match: match[1] + "*" * len(match[2]), line)
+        line = pattern.sub(lambda match: match[1] + "*" * len(match[2]) if match[1] else match[0], line)
     return line
 
 

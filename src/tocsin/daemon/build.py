@@ -42,7 +42,7 @@ from tocsin.web.figures import OwnFigures, StoredFigures
 from tocsin.web.metrics import Metrics
 
 if TYPE_CHECKING:
-    from tocsin.config import Settings
+    from tocsin.config.settings import Settings
 
 log = structlog.get_logger(__name__)
 

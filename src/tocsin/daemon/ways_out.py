@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tocsin.channels.slack.api import SlackApi
     from tocsin.channels.slack.http import Answer
     from tocsin.channels.slack.inbox import SlackInbox
-    from tocsin.config import Settings
+    from tocsin.config.settings import Settings
 
 People = Callable[[], Mapping[str, Person]]
 
@@ -64,7 +64,7 @@ class WaysOut:
             case "webhook":
                 from tocsin.channels.webhook import WebhookChannel
 
-                return WebhookChannel(str(spec.options["url"]), secret=spec.options.get("secret"))
+                return WebhookChannel(str(spec.options["url"]), str(spec.options["secret"]), self._now)
             case _:
                 raise AssertionError(spec.kind)
 

@@ -221,8 +221,8 @@ class SlackDouble:
     async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         match fault.kind:
             case FaultKind.ANSWER:
-                kind = {"content_type": fault.content_type, "charset": "utf-8"}
-                return web.Response(text=fault.body, status=fault.status, headers=fault.headers, **kind)
+                headers = {**fault.headers, "Content-Type": f"{fault.content_type}; charset=utf-8"}
+                return web.Response(body=fault.body.encode(), status=fault.status, headers=headers)
             case FaultKind.HANG:
                 await self._released.wait()
             case FaultKind.RESET:

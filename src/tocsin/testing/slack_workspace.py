@@ -37,7 +37,8 @@ class Posted:
     @property
     def key(self) -> str | None:
         """The key that the sender wrote into the metadata."""
-        return (self.metadata or {}).get("event_payload", {}).get("key")
+        payload = (self.metadata or {}).get("event_payload", {})
+        return str(payload["key"]) if "key" in payload else None
 
     def buttons(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Each button with the id of its block."""

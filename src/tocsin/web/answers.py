@@ -16,6 +16,7 @@ from tocsin.ports import Desk
 LOCAL = "local"
 DESK_LIMIT_S = 10.0
 LARGEST_ID = 2**53
+MOST_DIGITS = 16
 BROKEN = "Something in Tocsin went wrong: its log says what."
 
 
@@ -63,9 +64,13 @@ def json_error(error: Exception) -> JSONResponse:
     return JSONResponse(body, status_of(error), headers=headers_of(error))
 
 
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
+
+
 def incident_id(request: Request) -> str:
     """The incident that the path names; what is no number of ours is not found, as any other unknown one."""
     text: str = request.path_params["id"]
-    if not (text.isascii() and text.isdigit()) or int(text[:20]) > LARGEST_ID:
+    if not is_number(text) or int(text) > LARGEST_ID:
         raise NotFound(f"there is no incident {text[:40]!r} (its number stands in the list, as in #142)")
     return str(int(text))

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from tocsin.errors import UsageError
 from tocsin.ports import Desk
-from tocsin.web.answers import LARGEST_ID, ask, incident_id
+from tocsin.web.answers import LARGEST_ID, ask, incident_id, is_number
 from tocsin.web.openapi import document
 
 MOST_LISTED = 200
@@ -64,6 +64,6 @@ def read_parameters(given: Mapping[str, str]) -> tuple[str, int, int | None]:
 
 
 def _number(name: str, text: str, most: int) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:20]) <= most:
+    if not is_number(text) or not 1 <= int(text) <= most:
         raise UsageError(f"{name}: {text[:40]!r} is no whole number from 1 to {most}")
     return int(text)

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -129,7 +130,9 @@ class Pages:
         """What went wrong, as a page."""
         reader, code = self._reader(request), status_of(error)
         title = reader.say_or(f"error.{code}", str(code))
-        answer = await self._page(request, reader, "error.html", code, title=title, message=text_of(error))
+        said = text_of(error)
+        message = reader.say_or(f"error.text_{code}", said) if isinstance(error, HTTPException) else said
+        answer = await self._page(request, reader, "error.html", code, title=title, message=message)
         answer.headers.update(headers_of(error) or {})
         return answer
 

@@ -95,6 +95,6 @@ def countdown(seconds: float) -> str:
 def milliseconds(seconds: float | None) -> str:
     if seconds is None:
         return NEVER
-    if seconds < 0.0995:
-        return f"{seconds * 1000:.1f} ms" if seconds < 0.00995 else f"{seconds * 1000:.0f} ms"
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
+    return f"{seconds:.2f} s"

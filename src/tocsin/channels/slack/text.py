@@ -17,6 +17,7 @@ _LOUD = re.compile(r"@(?=here|channel|everyone|group)", re.IGNORECASE)
 _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _USER = re.compile(r"[UW][A-Z0-9]{1,20}")
 _KEY_MAX = 500
+_ADDRESS_MAX = 1500
 
 
 def size(text: str) -> int:
@@ -82,14 +83,14 @@ def is_link(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and len(url) <= 1000
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def link(url: str, label: str) -> str:
     """A link, or the bare text where the address is no web address."""
-    if not is_link(url):
-        return inline(url, 500)
     address = quote(clean(url), safe="%/:?#[]@!$&'()*+,;=~-._").replace("&", "&amp;")
+    if not is_link(url) or len(address) > _ADDRESS_MAX:
+        return inline(url, 500)
     return f"<{address}|{inline(label, 100).replace('|', '¦')}>"
 
 
@@ -100,4 +101,4 @@ def mention(user: str, name: str) -> str:
 
 def metadata_key(key: str) -> str:
     """The key as it is written into a message's metadata: itself, or its digest where it is long (8 KB for all of it)."""
-    return key if len(key) <= _KEY_MAX and key.isprintable() else f"sha256:{sha256(key.encode()).hexdigest()}"
+    return key if len(key) <= _KEY_MAX and key.isprintable() else f"sha256:{sha256(key.encode(errors='surrogatepass')).hexdigest()}"
