@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -29,7 +30,7 @@ ODD_ZONES = (
 )
 FROM, TO = datetime(2000, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
 DAY, MINUTE, NOTHING = timedelta(days=1), timedelta(minutes=1), timedelta(0)
-CASES = settings(max_examples=150, deadline=None, database=None)
+CASES = settings(max_examples=100, deadline=None, database=None)
 
 
 # --- calendars and instants of all kinds ----------------------------------------------------------------------------
@@ -98,9 +99,6 @@ def test_measuring_undoes_due(data: st.DataObject, calendar: Calendar, target: t
     pauses = data.draw(pauses_after(start))
     end = due(calendar, start, target, pauses)
     assert measure(calendar, start, end, pauses) == target
-    assert end == due(calendar, start, target + timedelta(microseconds=1), pauses) - timedelta(microseconds=1) or (
-        measure(calendar, end, end + timedelta(microseconds=1), pauses) == NOTHING
-    )
 
 
 @CASES
@@ -148,7 +146,7 @@ def test_segments_cover_the_time_and_sum_up(data: st.DataObject, calendar: Calen
     assert edges[0] == start
     assert all(segment.end == following for segment, following in zip(told, edges[1:], strict=True))
     assert all(segment.start < segment.end for segment in told)
-    assert all(one.why != other.why for one, other in zip(told, told[1:], strict=False))
+    assert all(one.why != other.why for one, other in pairwise(told))
     assert all(s.counted == (s.end - s.start if s.why == "working" else NOTHING) for s in told)
     assert sum((s.counted for s in told), NOTHING) == measure(calendar, start, start + length, pauses)
 
@@ -159,7 +157,7 @@ def test_the_hours_of_a_day_tile_the_time_in_every_zone() -> None:
         whole = Calendar("whole", zone, ((Span(0, 86_400),),) * 7)
         days = Calendar("days", zone, ((Span(5_400, 79_200),),) * 7)
         nights = Calendar("nights", zone, ((Span(79_200, 91_800),),) * 7)
-        for change in days_of_change(zone)[-30:]:
+        for change in days_of_change(zone)[::4]:
             start, end = change - DAY, change + 2 * DAY
             assert measure(whole, start, end) == 3 * DAY, (zone, change)
             assert measure(days, start, end) + measure(nights, start, end) == 3 * DAY, (zone, change)
@@ -194,7 +192,7 @@ def hours_on(calendar: Calendar, day: date) -> tuple[Span, ...]:
     return calendar.hours[day.weekday()]
 
 
-@settings(max_examples=120, deadline=None, database=None)
+@settings(max_examples=100, deadline=None, database=None)
 @given(st.data(), calendars(step_s=300), st.integers(0, 2 * 24 * 60))
 def test_measuring_agrees_with_the_wall_clock(data: st.DataObject, calendar: Calendar, minutes: int) -> None:
     start = data.draw(instants(calendar.zone, whole_minutes=True))
@@ -209,6 +207,8 @@ def test_odd_zones_agree_with_the_wall_clock_at_their_changes(zone: str) -> None
         calendar, start, end = Calendar("odd", zone, week), change - DAY / 2, change + 2 * DAY
         expected = MINUTE * sum(1 for _ in worked_minutes(calendar, start, end))
         assert measure(calendar, start, end) == expected, change
+        for target in (NOTHING, MINUTE * 7, expected):
+            assert measure(calendar, start, due(calendar, start, target)) == target, change
 
 
 # --- an independent library -------------------------------------------------------------------------------------------

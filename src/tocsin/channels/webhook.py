@@ -49,7 +49,7 @@ class WebhookChannel:
 
     async def send(self, message: Message) -> Reference | None:
         """Post the notice. It has arrived when the answer is 2xx."""
-        body = json.dumps(document(message), ensure_ascii=False, separators=(",", ":"), default=str).encode()
+        body = json.dumps(document(message), separators=(",", ":"), default=str).encode()
         status, headers, said = await self._post(body, self._headers(message, body))
         if not 200 <= status < 300:
             raise _refusal(status, headers, said)
@@ -69,7 +69,7 @@ class WebhookChannel:
         return {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "tocsin",
-            "Idempotency-Key": message.key.encode("ascii", "backslashreplace").decode(),
+            "Idempotency-Key": json.dumps(message.key)[1:-1],
             "X-Tocsin-Timestamp": timestamp,
             "X-Tocsin-Signature": sign(self._secret, timestamp, body),
         }

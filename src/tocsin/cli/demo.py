@@ -16,6 +16,7 @@ from tocsin.errors import DaemonUnreachable, Refused, TocsinError, UsageError
 
 RUNNING = Path("var/demo.json")
 """Where a running demo says its addresses."""
+PACKAGE = Path(__file__).parents[1]
 TIMEOUT_S = 5.0
 MAX_BYTES = 64 * 1024
 
@@ -104,11 +105,8 @@ def _what_next(system: str, state: str) -> str:
             return f"{system} works again. Its incident resolves by itself within seconds."
 
 
-def demo_files() -> Path:
-    """The demo's configuration: beside the package when it was installed, else in the checkout."""
-    import tocsin
-
-    package = Path(tocsin.__file__).parent
+def demo_files(package: Path = PACKAGE) -> Path:
+    """The demo's configuration: inside the package when it was installed, else in the checkout."""
     known = (package / "testing" / "demo", package.parents[1] / "deploy" / "demo")
     found = next((folder for folder in known if (folder / "tocsin.yaml").is_file()), None)
     if found is None:

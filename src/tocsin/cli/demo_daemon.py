@@ -50,8 +50,8 @@ async def _run(files: Path, running: Path, place: Path) -> int:
     from tocsin.testing.slack import SlackDouble
 
     configure_logs()
-    async with StandIns() as systems, SlackDouble(port=_free_port(SLACK_PORT)) as slack:
-        page = f"127.0.0.1:{_free_port(PAGE_PORT)}"
+    async with StandIns() as systems, SlackDouble(port=free_port(SLACK_PORT)) as slack:
+        page = f"127.0.0.1:{free_port(PAGE_PORT)}"
         config = write_configuration(files, FOLDER, systems.urls)
         environ = {
             **_without_own(os.environ),
@@ -97,7 +97,7 @@ def _without_own(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith("TOCSIN_")}
 
 
-def _free_port(wanted: int) -> int:
+def free_port(wanted: int) -> int:
     """The wanted port, or any free one."""
     for port in (wanted, 0):
         with socket.socket() as probe, suppress(OSError):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from tocsin.cli.journal_view import details
 from tocsin.cli.output import Cell, print_facts, print_table, say, word
 from tocsin.cli.times import left, local, read_instant, span
 
@@ -73,7 +74,7 @@ def print_incident(incident: Mapping[str, Any]) -> None:
     say()
     _print_clocks(incident)
     say()
-    rows = [(local(line["at"]), line["actor"], line["action"], _details(line)) for line in incident["timeline"]]
+    rows = [(local(line["at"]), line["actor"], line["action"], details(line["data"])) for line in incident["timeline"]]
     print_table(("AT", "WHO", "WHAT", "DETAILS"), rows, empty="No timeline.")
 
 
@@ -106,7 +107,3 @@ def _time_of(clock: Mapping[str, Any], incident: Mapping[str, Any], now: datetim
         return Cell("")
     took = read_instant(clock["met_at"]) - read_instant(incident["opened_at"])
     return Cell(f"after {span(took.total_seconds())}")
-
-
-def _details(line: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in line["data"].items() if value not in (None, "", [], {}))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from tocsin.cli.command import Options, command, group
+from tocsin.cli.journal_view import details
 from tocsin.cli.output import one_line, print_json, say, say_styled
 from tocsin.cli.times import local
 from tocsin.errors import UsageError
@@ -180,14 +181,5 @@ def _print_lines(entries: Iterable[dict[str, Any]]) -> None:
 
 
 def _print_line(entry: dict[str, Any]) -> None:
-    data = entry["data"] or {}
-    facts = ", ".join(f"{key}: {_short(value)}" for key, value in data.items() if value not in (None, "", [], {}))
-    say(
-        one_line(
-            f"{entry['sequence']} {local(entry['at'])} {entry['actor']} {entry['action']} {entry['subject']} {facts}"
-        )
-    )
-
-
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    head = f"{entry['sequence']} {local(entry['at'])} {entry['actor']} {entry['action']} {entry['subject']}"
+    say(one_line(f"{head} {details(entry['data'])}"))

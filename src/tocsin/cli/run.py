@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,12 +29,13 @@ def run(
     """Run the daemon in the foreground. SIGHUP reads the rules again, SIGTERM drains and stops."""
     from tocsin.cli.logs import configure_logs
     from tocsin.config.locate import settings_file
+    from tocsin.daemon.loop import run as run_loop
 
     configure_logs()
     environ = dict(os.environ)
     if options.socket is not None:
         environ["TOCSIN_SOCKET"] = str(Path.cwd() / options.socket)
-    code = asyncio.run(serve(settings_file(options.config, os.environ), environ, strict=strict))
+    code = run_loop(serve(settings_file(options.config, os.environ), environ, strict=strict))
     if options.json:
         print_json({"ok": code == 0})
     return code

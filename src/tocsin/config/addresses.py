@@ -21,7 +21,7 @@ def parse_address(text: object, *, least_port: int = 1) -> Address:
     if not isinstance(text, str):
         raise ValueError("must be host:port, as 127.0.0.1:8600")
     host, separator, port = text.rpartition(":")
-    if not separator or not port.isdecimal() or not host:
+    if not separator or not re.fullmatch("[0-9]{1,5}", port) or not host:
         raise ValueError(f'"{text}" is no host:port (as 127.0.0.1:8600 or [::1]:8600)')
     if not least_port <= int(port) <= 65535:
         raise ValueError(f"port {port} is not between {least_port} and 65535")

@@ -94,7 +94,7 @@ class Findings:
             known = _fields(model, inner[:-1])
             self.error(at, f'unknown key "{at[-1]}"{suggestion(str(at[-1]), known)}', at_key=True)
         else:
-            is_key = "[key]" in detail["loc"]
+            is_key = "[key]" in detail["loc"] or detail["input"] is None
             self.error(at, f"{_name(at)}{_said(kind, detail)}", at_key=is_key)
 
 
@@ -114,9 +114,7 @@ def _without(raw: Any, wrong: Iterable[tuple[int | str, ...]]) -> Any:
 
 
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:
-    seen = dict.fromkeys(problems)
-    files = {file: place for place, file in enumerate(dict.fromkeys(problem.file for problem in seen))}
-    return sorted(seen, key=lambda problem: (files[problem.file], problem.line, problem.column))
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column))
 
 
 def _name(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from tocsin.config.words import suggestion
 from tocsin.core.calendar import DAY_S, Span
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -39,8 +38,9 @@ def days_named(key: object) -> tuple[int, ...]:
     first, dash, last = key.partition("-") if isinstance(key, str) else (str(key), "", "")
     for day in (first, last) if dash else (first,):
         if day not in DAYS:
-            near = suggestion(day.lower()[:3], DAYS, fallback=f" (write {', '.join(DAYS)}, or a range as mon-fri)")
-            raise ValueError(f'unknown day "{day}"{near}')
+            meant = day.lower()[:3]
+            advice = f'did you mean "{meant}"?' if meant in DAYS else f"write {', '.join(DAYS)}, or a range as mon-fri"
+            raise ValueError(f'unknown day "{day}" ({advice})')
     start, end = DAYS.index(first), DAYS.index(last or first)
     if dash and start == end:
         raise ValueError(f'"{key}" is one day (write {first})')

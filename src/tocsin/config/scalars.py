@@ -19,8 +19,8 @@ from tocsin.core.policy import Text, Threshold
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WORD = re.compile(r"[^\W\d][\w-]{0,63}")
 _VALUE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
-_SHARE = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)%")
-_SIZE = re.compile(r"(\d{1,12})\s*(B|KB|KiB|MB|MiB)?")
+_SHARE = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)%")
+_SIZE = re.compile(r"([0-9]{1,12}) ?(B|KB|KiB|MB|MiB)?")
 _SIZES = {"": 1, "B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
 MAX_WINDOW = 100
 
@@ -131,7 +131,7 @@ def _size(value: object) -> int:
 
 
 def _threshold(value: object) -> Threshold:
-    match = re.fullmatch(r"(\d{1,6})(?:\s+of\s+(\d{1,6}))?", str(value)) if not isinstance(value, bool) else None
+    match = re.fullmatch(r"([0-9]{1,6})(?: +of +([0-9]{1,6}))?", str(value)) if not isinstance(value, bool) else None
     if not match or not isinstance(value, int | str):
         raise ValueError(f'"{value}" is neither a number nor "2 of 5"')
     count = int(match[1])

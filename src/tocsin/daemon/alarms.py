@@ -25,9 +25,6 @@ NAMES = (
     "rule",
     "configuration",
     "delivery",
-    "delivery_late",
-    "certificate",
-    "clock_step",
 )
 """Every alarm there is; each is in /metrics from the first scrape, 0 while it is quiet."""
 

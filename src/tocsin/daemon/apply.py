@@ -54,8 +54,7 @@ def settle(tx: Transaction, unit: Unit) -> tuple[Case, Decision, frozenset[str]]
     case = tx.case(unit.system.name)
     failing = tuple(replace(check, is_held=check.name in held) for check in unit.failing)
     decision = reconcile(case, unit.rulebook, unit.system, failing, unit.now)
-    tx.commit_decision(case, decision)
-    return tx.case(unit.system.name), decision, frozenset(held)
+    return tx.commit_decision(case, decision), decision, frozenset(held)
 
 
 def _is_older(case: Case, known: Case) -> bool:
@@ -198,7 +197,7 @@ class Applier:
 def _withdraw(tx: Transaction, system: str, names: list[str], actor: str, now: datetime) -> tuple[Case, Decision]:
     case = tx.case(system)
     decision = withdraw(case, names, actor, now)
-    tx.commit_decision(case, decision)
+    after = tx.commit_decision(case, decision)
     for name in names:
         tx.forget_check(system, name)
-    return tx.case(system), decision
+    return after, decision

@@ -23,7 +23,6 @@ from tocsin.ports import Channel, Message, PendingNotice, Reference, Store, Tran
 
 log = structlog.get_logger(__name__)
 
-BATCH = 50
 SEND_WITHIN_S = 30.0
 LONGEST_BACKOFF = timedelta(minutes=1)
 SEND_ANYWAY_AFTER = timedelta(minutes=2)
@@ -69,6 +68,7 @@ class Dispatcher:
         self._context = context
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._resume_at: dict[str, datetime] = {}
+        self._strikes: dict[str, int] = {}
         self._failing: dict[str, str] = {}
         self.wake: Callable[[], None] = lambda: None
 
@@ -178,6 +178,7 @@ class Dispatcher:
         now = self._clock.now()
         await self._store.write(lambda tx: _mark_sent(tx, channel, task, reference, now))
         self._resume_at.pop(channel, None)
+        self._strikes.pop(channel, None)
         if self._failing.pop(channel, None) is not None and not self._failing:
             self._alarms.clear("delivery")
 
@@ -186,11 +187,10 @@ class Dispatcher:
             await self._give_up(task, str(error))
             return
         pending, now = task.pending, self._clock.now()
-        backoff = min(timedelta(seconds=2 ** min(pending.attempts, 6)), LONGEST_BACKOFF)
-        next_at = now + (error.retry_after if error.retry_after is not None else backoff)
+        next_at = now + (error.retry_after if error.retry_after is not None else _backoff(pending.attempts))
         is_unknown = pending.is_unknown or error.unknown
         await self._store.write(lambda tx: tx.postpone_notice(pending.id, next_at, str(error), is_unknown=is_unknown))
-        self._resume_at[channel] = next_at
+        self._pause(channel, error, now)
         log.warning(
             "A notice was not delivered",
             action="notice_postponed",
@@ -200,6 +200,15 @@ class Dispatcher:
         )
         if pending.attempts >= 4:
             self._fail(channel, f"{channel}: {error} (tried {pending.attempts + 1} times, trying on)")
+
+    def _pause(self, channel: str, error: DeliveryError, now: datetime) -> None:
+        """Hold the channel up when it asks for that or fails again and again; one bad message holds up nobody else."""
+        strikes = self._strikes.get(channel, 0) + 1
+        self._strikes[channel] = strikes
+        if error.retry_after is not None:
+            self._resume_at[channel] = now + error.retry_after
+        elif strikes > 1:
+            self._resume_at[channel] = now + _backoff(strikes - 2)
 
     async def _give_up(self, task: Task, why: str) -> None:
         now, notice = self._clock.now(), task.pending.notice
@@ -212,18 +221,16 @@ class Dispatcher:
         self._alarms.raise_("delivery", text)
 
 
+def _backoff(attempts: int) -> timedelta:
+    return min(timedelta(seconds=2 ** min(attempts, 6)), LONGEST_BACKOFF)
+
+
 def _next_task(tx: Transaction, channel: str, now: datetime, alarm_day: str) -> Task | None:
-    """What to send next: by priority, but never a line of an incident before what was promised of it earlier."""
-    for pending in tx.pending_notices(channel, now, BATCH):
-        notice = pending.notice
-        if (
-            notice.incident is not None
-            and notice.kind is not NoticeKind.PAGE
-            and tx.earlier_pending(pending) is not None
-        ):
-            continue
-        subject = alarm_day if notice.incident is None else f"incident:{notice.incident}"
-        case = tx.case_of(notice.incident) if notice.incident is not None else None
+    """What to send next, with its incident as it is now."""
+    for pending in tx.pending_notices(channel, now, 1):
+        incident = pending.notice.incident
+        subject = alarm_day if incident is None else f"incident:{incident}"
+        case = tx.case_of(incident) if incident is not None else None
         return Task(pending, case, tx.reference(channel, subject), subject, tx.last_notice_id())
     return None
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from tocsin.core.incident import Case, Decision
-from tocsin.core.model import Entry, Incident, IncidentState, Notice, NoticeKind
+from tocsin.core.model import Clock, Entry, Incident, IncidentState, Notice, NoticeKind
 from tocsin.errors import StoreError
 from tocsin.ports import PendingNotice, Reference, StoredCheck
 from tocsin.store import journal
@@ -81,14 +82,20 @@ class SqlTransaction:
         query = select(incidents).where(incidents.c.state != IncidentState.RESOLVED.value).order_by(incidents.c.id)
         return [incident_of(row) for row in self.connection.execute(query).mappings()]
 
-    def commit_decision(self, before: Case, decision: Decision) -> None:
-        """Write a decision whole: incident, clocks, journal entries, notices. Names the version that it read."""
+    def commit_decision(self, before: Case, decision: Decision) -> Case:
+        """Write a decision whole: incident, clocks, journal entries, notices; returns the case as it is stored then.
+
+        Names the version that it read: a case that somebody else changed meanwhile is refused.
+        """
         if decision.changes_nothing and decision.case == before:
-            return
+            return before
         self._save_incident(before, decision.case)
-        self._save_clocks(before, decision.case)
+        stored = self._save_clocks(before, decision.case)
         self.append(decision.entries)
         self.promise(decision.notices)
+        incident = decision.case.incident
+        next_id = max(before.next_id, incident.id + 1 if incident is not None else 0)
+        return replace(decision.case, clocks=stored, next_id=next_id)
 
     def _save_incident(self, before: Case, after: Case) -> None:
         incident = after.incident
@@ -102,13 +109,18 @@ class SqlTransaction:
         if written.rowcount != 1:
             raise StoreError(f"incident #{incident.id} was changed by somebody else meanwhile (try again)")
 
-    def _save_clocks(self, before: Case, after: Case) -> None:
+    def _save_clocks(self, before: Case, after: Case) -> tuple[Clock, ...]:
         known = {clock.id: clock for clock in before.clocks}
+        stored = []
         for clock in after.clocks:
             if clock.id is None:
-                self.connection.execute(insert(clocks).values(row_of_clock(clock)))
+                made = self.connection.execute(insert(clocks).values(row_of_clock(clock)))
+                assert made.inserted_primary_key is not None
+                clock = replace(clock, id=made.inserted_primary_key[0])
             elif clock != known.get(clock.id):
                 self.connection.execute(update(clocks).where(clocks.c.id == clock.id).values(row_of_clock(clock)))
+            stored.append(clock)
+        return tuple(stored)
 
     def incidents_to_wake(self, now: datetime, limit: int) -> list[int]:
         """Incidents with a clock that has something due, the most overdue first."""
@@ -167,26 +179,26 @@ class SqlTransaction:
             self.connection.execute(statement, [row_of_notice(notice) for notice in promised])
 
     def pending_notices(self, channel: str, now: datetime, limit: int) -> list[PendingNotice]:
-        """What may be sent now, by priority and then in the order in which it was promised."""
+        """What may be sent now, by priority and then in the order in which it was promised.
+
+        A line of an incident waits while something that was promised of it earlier (other than an edit) is still pending.
+        """
+        earlier = notices.alias("earlier")
+        waits = exists().where(
+            earlier.c.channel == notices.c.channel,
+            earlier.c.incident == notices.c.incident,
+            earlier.c.state == "pending",
+            earlier.c.id < notices.c.id,
+            earlier.c.kind != NoticeKind.EDIT.value,
+        )
         query = (
             select(notices)
-            .where(notices.c.channel == channel, notices.c.state == "pending")
+            .where(notices.c.channel == channel, notices.c.state == "pending", ~waits)
             .where((notices.c.next_at.is_(None)) | (notices.c.next_at <= now))
             .order_by(notices.c.priority, notices.c.id)
             .limit(limit)
         )
         return [_pending(row) for row in self.connection.execute(query).mappings()]
-
-    def earlier_pending(self, notice: PendingNotice) -> int | None:
-        """A pending notice of the same incident and channel that was promised before: it has to go first."""
-        query = select(notices.c.id).where(
-            notices.c.channel == notice.notice.channel,
-            notices.c.incident == notice.notice.incident,
-            notices.c.state == "pending",
-            notices.c.id < notice.id,
-            notices.c.kind != NoticeKind.EDIT.value,
-        )
-        return self.connection.execute(query.limit(1)).scalar()
 
     def channels_with_pending(self) -> list[tuple[str, datetime | None]]:
         """Channels that have something to send, each with the earliest instant at which it may be tried (None: at once)."""

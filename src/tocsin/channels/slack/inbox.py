@@ -93,7 +93,7 @@ class SlackInbox:
 
     async def _press(self, click: Click) -> None:
         people = self._people()
-        known = [person for person in people.values() if person.slack == click.user]
+        known = [person for person in people.values() if person.slack and person.slack == click.user]
         if len(known) != 1:
             await self._tell(click, self._why_unknown(click, known))
             return

@@ -1,0 +1,296 @@
+"""Plays a script: lives of the daemon one after the other on the same disk and channels, with people, samples, troubles and crashes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, assert_never
+
+from tocsin.core.model import Reason, Sample, Status
+from tocsin.daemon.dispatch import Dispatcher
+from tocsin.daemon.timekeeper import Timekeeper
+from tocsin.errors import Refused, StoreError, UsageError
+from tocsin.simulation.channel import SimulatedChannel, Workspace
+from tocsin.simulation.clock import SimulatedClock
+from tocsin.simulation.life import Ground, Life
+from tocsin.simulation.power import Crash, Power
+from tocsin.simulation.record import Record
+from tocsin.simulation.rules import CHANNELS, EVERY, PEOPLE
+from tocsin.simulation.script import (
+    CHECK_IDS,
+    Act,
+    Action,
+    Bother,
+    Fail,
+    Probe,
+    RefuseWrites,
+    Reload,
+    Restart,
+    Sleep,
+    Step,
+    Wait,
+)
+from tocsin.simulation.store import Disk, SimulatedStore
+
+VISITS_AT_MOST = 400
+STARTS_AT_MOST = 10
+
+
+class Broken(Exception):  # noqa: N818
+    """A promise was not kept. The text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the daemon is built of, so that a test can build it without one of its safeguards."""
+
+    make_store: Callable[[Disk, Power], SimulatedStore] = SimulatedStore
+    make_dispatcher: Callable[..., Dispatcher] = Dispatcher
+    make_timekeeper: Callable[..., Timekeeper] = Timekeeper
+
+
+REAL_PARTS = Parts()
+
+
+@dataclass(slots=True)
+class _Outage:
+    """What follows the next power failure."""
+
+    down_s: float = 3.0
+    again: int = 0
+    unheard: list[Act] = field(default_factory=list)
+
+
+class World:
+    """`restarted` is called after each start, when the daemon has come to rest."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        random: Random,
+        parts: Parts,
+        *,
+        restarted: Callable[[World], None] = lambda _: None,
+        fail_at: int | None = None,
+    ) -> None:
+        self.disk = disk
+        self.clock = SimulatedClock()
+        self.power = Power(random, fail_at=fail_at)
+        self.workspace = Workspace()
+        self.record = Record(truth=dict.fromkeys(CHECK_IDS, Status.UP))
+        self.dropped: set[str] = set()
+        self._random = random
+        self._parts = parts
+        self._restarted = restarted
+        self._outage = _Outage()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._problems: list[BaseException] = []
+        self.store = parts.make_store(disk, self.power)
+        self.life = self._new_life()
+
+    # --- lives ---
+
+    def _new_life(self) -> Life:
+        self.store = self._parts.make_store(self.disk, self.power)
+        channels = {
+            name: SimulatedChannel(name, self.workspace, self.power, self.clock, self._random) for name in CHANNELS
+        }
+        ground = Ground(
+            clock=self.clock,
+            store=self.store,
+            channels=channels,
+            dropped=lambda: frozenset(self.dropped),
+            heard=self.record.hear,
+            make_dispatcher=self._parts.make_dispatcher,
+            make_timekeeper=self._parts.make_timekeeper,
+        )
+        life = Life(ground)
+        life.timekeeper.completed = self.record.kept
+        return life
+
+    async def begin(self) -> None:
+        """The very first start."""
+        asyncio.get_running_loop().set_task_factory(self._make_task)
+        await self.start()
+
+    async def start(self) -> None:
+        """Start, and again if the power fails meanwhile, until the daemon runs and has come to rest."""
+        for _ in range(STARTS_AT_MOST):
+            self.power.restore()
+            self.life = self._new_life()
+            try:
+                await self.turn(self.life.start())
+                await self.turn()
+            except Crash:
+                self.record.crashes += 1
+                self.clock.advance(timedelta(seconds=self._outage.down_s))
+                continue
+            self._restarted(self)
+            return
+        raise Broken(f"the daemon did not start in {STARTS_AT_MOST} attempts")
+
+    async def _after_crash(self) -> None:
+        self.record.crashes += 1
+        outage, self._outage = self._outage, _Outage()
+        self.clock.advance(timedelta(seconds=outage.down_s))
+        self.power.never_fail()
+        if outage.again:
+            self.power.fail_after(outage.again)
+        await self.start()
+        # Who got no answer asks again: nobody knows whether it was done.
+        for act in outage.unheard:
+            await self.play_step((act,))
+
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        problem = None if task.cancelled() else task.exception()
+        if problem is not None and not isinstance(problem, Crash):
+            self._problems.append(problem)
+
+    async def turn(self, *works: Coroutine[Any, Any, None]) -> None:
+        """Do these things, and let the daemon's loops run beside them, until nothing is due any more."""
+        began = self.clock.now()
+        loop = asyncio.get_running_loop()
+        player = asyncio.current_task()
+        for work in works:
+            loop.create_task(work)
+        for turned in self.life.loops:
+            turned.rounds = 0
+            turned.start_if_due()
+        while running := self._tasks - {player}:
+            await asyncio.wait(running)
+        self.record.awake.append((began, self.clock.now()))
+        if self._problems:
+            raise Broken(f"it failed by itself: {self._problems[0]!r}") from self._problems[0]
+        self.power.need()
+
+    # --- steps ---
+
+    async def play_step(self, step: Step) -> None:
+        try:
+            await self._do(step)
+        except Crash:
+            await self._after_crash()
+
+    async def _do(self, step: Step) -> None:
+        works: list[Coroutine[Any, Any, None]] = []
+        for action in step:
+            await self._begin_action(action, works)
+        await self.turn(*works)
+
+    async def _begin_action(self, action: Action, works: list[Coroutine[Any, Any, None]]) -> None:
+        match action:
+            case Probe():
+                self.record.truth[action.check] = action.status
+                works.append(self._probe(action))
+            case Act():
+                works.append(self._act(action))
+            case Reload():
+                works.append(self._reload(action))
+            case Wait():
+                await self.wait(timedelta(seconds=action.seconds))
+            case Sleep():
+                self.clock.advance(timedelta(seconds=action.seconds))
+            case Restart():
+                await self._restart(action)
+            case Fail():
+                self.power.fail_after(action.points)
+                self._outage.down_s, self._outage.again = action.down_s, action.again
+            case Bother():
+                self.workspace.troubles.extend(action.troubles)
+                self.workspace.failing_lookups += action.lookups
+            case RefuseWrites():
+                self.store.refusals += action.times
+            case _:
+                assert_never(action)
+
+    async def _probe(self, action: Probe) -> None:
+        for _ in range(action.times):
+            self.clock.advance(EVERY)
+            self.feed([action.check])
+            await self.power.let_others()
+
+    def feed(self, checks: Iterable[str] = CHECK_IDS) -> None:
+        """One sample of each check, as it truly is now."""
+        for check in checks:
+            system, _, name = check.partition("/")
+            watched = self.life.live.watched.get(system, {}).get(name)
+            if watched is None:
+                continue
+            status = self.record.truth[check]
+            self.record.samples[check] += 1
+            self.record.bad_samples[check] += status.is_failing
+            reason = Reason.REFUSED if status.is_failing else Reason.OK
+            self.life.poller.take(watched, Sample(self.clock.now(), status, reason, 0.02, f"it is {status}"))
+
+    async def _act(self, act: Act) -> None:
+        self._outage.unheard.append(act)
+        actor = f"person:{self._random.choice(PEOPLE)}"
+        at = self.clock.now() - timedelta(seconds=act.ago_s)
+        try:
+            found = await self._newest(act.system, is_resolved=act.verb == "reopen")
+            if found is not None:
+                arguments = {"incident": found, "severity": act.severity, "anyway": act.anyway, "person": PEOPLE[0]}
+                arguments |= {"text": "seen", "reason": "so"} if act.verb != "reopen" else {}
+                result = await self.life.commands.call(act.verb, arguments, actor=actor, at=at)
+                self._heard(act, result, actor)
+        except (Refused, UsageError, StoreError):
+            pass
+        self._outage.unheard.remove(act)
+
+    async def _newest(self, system: str, *, is_resolved: bool) -> int | None:
+        listed = await self.life.commands.call("incident_list", {"all": True}, actor="person:li.na")
+        mine = [one["id"] for one in listed if one["system"] == system and (one["state"] == "resolved") is is_resolved]
+        return mine[0] if mine else None
+
+    def _heard(self, act: Act, result: Any, actor: str) -> None:
+        if act.verb == "ack" and result["acknowledged_by"] == actor:
+            self.record.answered.add((result["id"], actor))
+
+    async def _reload(self, action: Reload) -> None:
+        self.dropped ^= {action.check}
+        self.record.dropped_ever.add(action.check)
+        try:
+            await self.life.commands.call("reload", {}, actor="user:root")
+        except StoreError:
+            # Not applied: the operator takes the change back, or it comes with the next start.
+            self.dropped ^= {action.check}
+
+    async def _restart(self, action: Restart) -> None:
+        await self.turn(self._stop())
+        self.clock.advance(timedelta(seconds=action.down_s))
+        await self.start()
+
+    async def _stop(self) -> None:
+        try:
+            await self.life.stop()
+        except StoreError:
+            return
+
+    # --- time ---
+
+    async def wait(self, span: timedelta) -> None:
+        """Let time pass; the daemon has its turn at each instant at which something is due, and checks are probed then."""
+        until = self.clock.now() + span
+        for _ in range(VISITS_AT_MOST):
+            self.clock.advance_to(min(self._next_instant(), until))
+            self.feed()
+            await self.turn()
+            if self.clock.now() >= until:
+                return
+        raise Broken(f"more than {VISITS_AT_MOST} instants were due within {span}")
+
+    def _next_instant(self) -> datetime:
+        now = self.clock.now()
+        loops = [loop.next_at for loop in self.life.loops if loop.has_failed or loop is self.life.dispatch]
+        later = [at for at in (*loops, self.disk.next_instant()) if at is not None and at > now]
+        return min(later, default=datetime.max.replace(tzinfo=now.tzinfo))
