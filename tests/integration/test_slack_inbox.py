@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from slack_parts import PEOPLE, FakeDesk, message
 
+from slack_parts import PEOPLE, FakeDesk, message
 from tocsin.channels.slack.api import SlackApi
 from tocsin.channels.slack.http import SlackEvents
 from tocsin.channels.slack.inbox import SlackInbox
@@ -282,7 +282,9 @@ def test_a_huge_body_is_refused_before_anything_is_worked_out() -> None:
     with_inbox(act, FakeDesk())
 
 
-@pytest.mark.parametrize("body", [b"payload=nonsense", b"payload=[1]", b"&" * 60 + b"a=1" * 60, b"payload=" + b"[" * 9000])
+@pytest.mark.parametrize(
+    "body", [b"payload=nonsense", b"payload=[1]", b"&" * 60 + b"a=1" * 60, b"payload=" + b"[" * 9000]
+)
 def test_a_signed_request_that_says_nothing_is_told_so_or_ignored(body: bytes) -> None:
     async def act(slack: SlackDouble, inbox: SlackInbox, events: SlackEvents) -> None:
         headers = slack.sign(body, "application/x-www-form-urlencoded")

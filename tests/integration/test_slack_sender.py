@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from slack_parts import acknowledged, message, reply
 
+from slack_parts import acknowledged, message, reply
 from tocsin.channels.slack.api import SlackApi
 from tocsin.channels.slack.sender import PAGE_SIZE, PAGES_AT_MOST, SlackChannel
 from tocsin.core.model import NoticeKind

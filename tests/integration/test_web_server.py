@@ -90,6 +90,7 @@ def test_stopping_does_not_wait_for_a_reader_that_never_reads() -> None:
     async def flood() -> AsyncIterator[bytes]:
         while True:
             yield b"# x\n" * 50_000
+            await asyncio.sleep(0)
 
     async def work() -> None:
         app = build_metrics_app(metrics=flood, health=dict, ready=list)
@@ -113,8 +114,7 @@ def test_a_head_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> N
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
             async with asyncio.timeout(5):
-                with pytest.raises(ConnectionResetError):
-                    await reader.read()
+                assert await reader.read() == b""
             writer.close()
 
     run(work())

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from slack_parts import CLOCKS, OPENED, acknowledged, clock, message, recovered
 
+from slack_parts import CLOCKS, OPENED, acknowledged, clock, message, recovered
 from tocsin.channels.webhook import WebhookChannel, document
 from tocsin.core.model import NoticeKind
 from tocsin.errors import DeliveryError
@@ -133,7 +133,9 @@ def test_trouble_that_passes_is_tried_again(status: int) -> None:
     with_receiver(act, Receiver(status))
 
 
-@pytest.mark.parametrize(("said", "seconds"), [("7", 7), ("0", 1), ("86400", 300), ("9" * 400, 300), ("soon", None), ("-1", None)])
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("7", 7), ("0", 1), ("86400", 300), ("9" * 400, 300), ("soon", None), ("-1", None)]
+)
 def test_a_pause_is_kept_within_bounds(said: str, seconds: float | None) -> None:
     async def act(receiver: Receiver, channel: WebhookChannel) -> None:
         expected = None if seconds is None else timedelta(seconds=seconds)

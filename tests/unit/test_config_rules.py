@@ -189,7 +189,11 @@ def test_a_severity_rule_knows_its_file_and_line(folder: Path) -> None:
 
 
 def test_policies_are_read(folder: Path) -> None:
-    text = "response:\n  P1: {acknowledge: 1h, resolve: 4h, calendar: 24x7, remind: [50%, 75%, 150%]}\n  P2: {acknowledge: 4h, remind: []}\n"
+    text = (
+        "response:\n"
+        "  P1: {acknowledge: 1h, resolve: 4h, calendar: 24x7, remind: [50%, 75%, 150%]}\n"
+        "  P2: {acknowledge: 4h, remind: []}\n"
+    )
     response = loaded(folder, {"a.yaml": text}).rulebook.response
     assert set(response) == {Severity.P1, Severity.P2}
     assert (response[Severity.P1].resolve, response[Severity.P1].remind) == (timedelta(hours=4), (0.5, 0.75, 1.5))
@@ -197,7 +201,11 @@ def test_policies_are_read(folder: Path) -> None:
 
 
 def test_a_calendar_of_the_files_can_be_named(folder: Path) -> None:
-    text = "calendars:\n  office: {timezone: Asia/Shanghai, hours: {mon-fri: ['09:00-17:00']}}\nresponse: {P2: {acknowledge: 4h, calendar: office}}\n"
+    text = (
+        "calendars:\n"
+        "  office: {timezone: Asia/Shanghai, hours: {mon-fri: ['09:00-17:00']}}\n"
+        "response: {P2: {acknowledge: 4h, calendar: office}}\n"
+    )
     rulebook = loaded(folder, {"a.yaml": text}).rulebook
     assert set(rulebook.calendars) == {"24x7", "office"}
     assert rulebook.response[Severity.P2].calendar == "office"
@@ -211,7 +219,7 @@ def test_the_faults_of_a_calendar_are_told_at_their_places(folder: Path) -> None
                 "a.yaml": "calendars:\n  office:\n    timezone: Asia/Shangai\n    hours: {mon: ['25:00-26:00']}\n    hollidays: []\n"
             },
         )
-    assert [(problem.line, problem.column) for problem in caught.value.problems] == [(3, 15), (4, 18), (5, 5)]
+    assert [(problem.line, problem.column) for problem in caught.value.problems] == [(3, 15), (4, 19), (5, 5)]
 
 
 def test_people_channels_and_alarms_are_read(folder: Path) -> None:
@@ -286,8 +294,10 @@ def test_what_is_not_read_is_warned_about(folder: Path) -> None:
             "rules/a.yaml:1:43: resolve is sooner than acknowledge",
         ),
         (
-            "systems: {s: {owner: o, tier: core, checks: {c: {http: 'http://a'}}}}\n"
-            "severity: [{name: a, when: 'system.tier == \"coer\"', is: P1}]",
+            (
+                "systems: {s: {owner: o, tier: core, checks: {c: {http: 'http://a'}}}}\n"
+                "severity: [{name: a, when: 'system.tier == \"coer\"', is: P1}]"
+            ),
             'rules/a.yaml:2:28: no system.tier is "coer" (did you mean "core"?)',
         ),
         (
@@ -317,7 +327,7 @@ def test_the_shipped_policy_loads_without_a_word(tmp_path: Path, monkeypatch: py
     assert found.rulebook.response[Severity.P1].acknowledge == timedelta(hours=1)
     assert found.rulebook.response[Severity.P2].acknowledge == timedelta(hours=4)
     facts = Facts("erp", "core", "o", "c", "http", "down", "timeout", "", timedelta(), {}, 1, 1)
-    assert [rule.severity for rule in found.rulebook.severity if rule.predicate(facts)][0] is Severity.P1
+    assert next(rule.severity for rule in found.rulebook.severity if rule.predicate(facts)) is Severity.P1
     assert [rule.file for rule in found.rulebook.severity] == ["rules/severity.yaml"] * 2
 
 

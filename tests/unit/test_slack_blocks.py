@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from slack_parts import CLOCKS, ERP, OPENED, PEOPLE, acknowledged, clock, incident, message, recovered, texts
 
+from slack_parts import CLOCKS, ERP, OPENED, PEOPLE, acknowledged, clock, incident, message, recovered, texts
 from tocsin.channels.slack.render import metadata, render
 from tocsin.core.model import ClockKind, ClockOutcome, IncidentState, NoticeKind, Pause, Resolution, Severity
 from tocsin.ports import Message
@@ -72,7 +72,9 @@ def test_a_page_says_the_same_whenever_it_is_sent() -> None:
 
 def test_the_notification_says_state_deadline_and_what_fails_without_markup() -> None:
     text = render(message()).text
-    assert text.startswith("🔴 P1 open: ERP #142. Acknowledge by 04:12, Thu 10 Dec (Asia/Shanghai). health: json.status")
+    assert text.startswith(
+        "🔴 P1 open: ERP #142. Acknowledge by 04:12, Thu 10 Dec (Asia/Shanghai). health: json.status"
+    )
     assert "<" not in text
 
 
@@ -133,7 +135,9 @@ def test_an_incident_closed_by_hand_says_by_whom() -> None:
 def test_a_response_that_nobody_gave_before_the_recovery_stays_missed() -> None:
     told = recovered()
     missed = clock(
-        outcome=ClockOutcome.BREACHED, breached_at=OPENED + timedelta(minutes=5), ended_at=OPENED + timedelta(minutes=12)
+        outcome=ClockOutcome.BREACHED,
+        breached_at=OPENED + timedelta(minutes=5),
+        ended_at=OPENED + timedelta(minutes=12),
     )
     assert "Response missed: nobody had acknowledged by" in shown(replace(told, clocks=(missed,)))
 

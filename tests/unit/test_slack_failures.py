@@ -81,5 +81,7 @@ def test_an_absurd_pause_is_told_as_it_was_asked() -> None:
 
 
 def test_a_missing_scope_is_named() -> None:
-    error = answered("conversations.history", 200, {}, {"ok": False, "error": "missing_scope", "needed": "groups:history"})
+    error = answered(
+        "conversations.history", 200, {}, {"ok": False, "error": "missing_scope", "needed": "groups:history"}
+    )
     assert "needs groups:history" in str(error)

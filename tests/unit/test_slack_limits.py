@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slack_parts import CLOCKS, ERP, OPENED, PEOPLE, acknowledged, incident, message, recovered
 from slack_sdk.models.blocks import Block
 
+from slack_parts import CLOCKS, ERP, OPENED, PEOPLE, acknowledged, incident, message, recovered
 from tocsin.channels.slack.lines import LINES
 from tocsin.channels.slack.render import metadata, render
 from tocsin.core.model import NoticeKind, RuleReference
@@ -19,7 +19,9 @@ from tocsin.ports import Message, Reference
 from tocsin.testing.slack_checks import block_problems, refusal
 from tocsin.words import LANGUAGES
 
-PIECES = st.sampled_from(["&", "<!channel>", "`", "*", "```", "\n", "@here", "é", "中", "🔥", "\u202e", "\x00", "\ud800", "x y "])
+PIECES = st.sampled_from(
+    ["&", "<!channel>", "`", "*", "```", "\n", "@here", "é", "中", "🔥", "\u202e", "\x00", "\ud800", "x y "]
+)
 HOSTILE = st.one_of(
     st.text(max_size=60), st.builds(lambda piece, count: piece * count, PIECES, st.integers(0, 6000)), st.just("")
 )
@@ -42,7 +44,9 @@ def accepted(told: Message) -> None:
     rendered.text.encode()
 
 
-def hostile_message(text: str, kind: NoticeKind, event: str, language: str, data: Any, root: Reference | None) -> Message:
+def hostile_message(
+    text: str, kind: NoticeKind, event: str, language: str, data: Any, root: Reference | None
+) -> Message:
     stands = incident(
         text=text,
         system=text,
@@ -77,7 +81,9 @@ def hostile_message(text: str, kind: NoticeKind, event: str, language: str, data
     data=DATA,
     root=st.none() | st.just(Reference("C", "1.1")),
 )
-def test_slack_takes_every_message(text: str, kind: NoticeKind, event: str, language: str, data: Any, root: Any) -> None:
+def test_slack_takes_every_message(
+    text: str, kind: NoticeKind, event: str, language: str, data: Any, root: Any
+) -> None:
     accepted(hostile_message(text, kind, event, language, data, root))
 
 
@@ -94,7 +100,7 @@ def test_slack_takes_every_state_of_an_incident(text: str, language: str) -> Non
 @pytest.mark.parametrize("event", LINES)
 def test_the_longest_line_of_every_event_fits(event: str, language: str) -> None:
     worst = "&" * 5000
-    data = {key: worst for key in KEYS} | {
+    data = dict.fromkeys(KEYS, worst) | {
         "alarm": worst,
         "note": worst,
         "still_failing": [worst] * 50,
@@ -108,7 +114,9 @@ def test_the_longest_line_of_every_event_fits(event: str, language: str) -> None
     }
     for kind in (NoticeKind.REPLY, NoticeKind.BROADCAST, NoticeKind.ALARM, NoticeKind.PAGE):
         accepted(hostile_message(worst, kind, event, language, data, Reference("C", "1.1")))
-        accepted(hostile_message(worst, kind, event, language, {**data, "actor": f"user:{worst} for person:{worst}"}, None))
+        accepted(
+            hostile_message(worst, kind, event, language, {**data, "actor": f"user:{worst} for person:{worst}"}, None)
+        )
 
 
 def test_the_checks_themselves_refuse_what_slack_refuses() -> None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from slack_parts import OPENED, PEOPLE, acknowledged, incident, message, reply
 
+from slack_parts import OPENED, PEOPLE, acknowledged, incident, message, reply
 from tocsin.channels.slack.render import render
 from tocsin.core.model import NoticeKind
 from tocsin.ports import Message, Reference
@@ -128,7 +128,15 @@ def test_an_event_without_words_is_told_as_it_is() -> None:
     "data",
     [
         {},
-        {"clock": "lunch", "due_at": "soon", "share": "half", "items": [1, "x", {}], "rule": 3, "actor": 5, "checks": "x"},
+        {
+            "clock": "lunch",
+            "due_at": "soon",
+            "share": "half",
+            "items": [1, "x", {}],
+            "rule": 3,
+            "actor": 5,
+            "checks": "x",
+        },
         {"clock": None, "due_at": 5, "share": None, "items": None, "rule": None, "actor": None, "to": None, "at": []},
     ],
 )
@@ -163,7 +171,9 @@ def test_whoever_did_something_is_named_and_not_called() -> None:
 
 
 def test_the_first_alarm_of_a_day_carries_the_days_head() -> None:
-    told = message(NoticeKind.ALARM, "alarm", incident=None, data={"alarm": "storage", "text": "disk full"}, people=PEOPLE)
+    told = message(
+        NoticeKind.ALARM, "alarm", incident=None, data={"alarm": "storage", "text": "disk full"}, people=PEOPLE
+    )
     assert [block["text"]["text"] for block in render(told).blocks] == [
         "🛠️ Tocsin's own troubles, 2026-12-10",
         "⚠️ *storage*: disk full",

@@ -8,12 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.channels.slack.text import code, code_block, escaped, inline, is_link, link, mention, metadata_key, plain, size
+from tocsin.channels.slack.text import (
+    code,
+    code_block,
+    escaped,
+    inline,
+    is_link,
+    link,
+    mention,
+    metadata_key,
+    plain,
+    size,
+)
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=400)
 
 
-@pytest.mark.parametrize("hostile", ["<!channel>", "<!here>", "<@U0LINA>", "<!subteam^S1>", "<https://evil.example|ERP>"])
+@pytest.mark.parametrize(
+    "hostile", ["<!channel>", "<!here>", "<@U0LINA>", "<!subteam^S1>", "<https://evil.example|ERP>"]
+)
 def test_markup_in_data_is_shown_as_it_is_written(hostile: str) -> None:
     assert "<" not in escaped(hostile, 100)
     assert escaped(hostile, 100).startswith("&lt;")

@@ -24,7 +24,7 @@ from tocsin.config.settings import Settings
 from tocsin.core.model import Severity
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_RULE_MODELS: tuple[type[BaseModel], ...] = (
+RULE_MODELS: tuple[type[BaseModel], ...] = (
     Defaults,
     HttpCheck,
     PersonRule,
@@ -49,7 +49,7 @@ def _settings() -> dict[str, Any]:
 
 
 def _rules() -> dict[str, Any]:
-    _, definitions = models_json_schema([(model, "validation") for model in _RULE_MODELS], by_alias=True)
+    _, definitions = models_json_schema([(model, "validation") for model in RULE_MODELS], by_alias=True)
     parts = definitions["$defs"]
     _leave_out_later_keys(parts)
     parts["SystemRule"]["properties"]["checks"] = {

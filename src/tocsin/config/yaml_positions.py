@@ -48,10 +48,9 @@ class Document:
 
     def mark(self, path: Path, *, at_key: bool = False) -> Mark | None:
         """Where a value (or its key) stands, or the nearest thing around it."""
-        exact = self.keys.get(path) if at_key else self.values.get(path)
-        if exact is not None or not path:
-            return exact or self.values.get(path)
-        return self.values.get(path) if at_key and path in self.values else self.mark(path[:-1], at_key=True)
+        exact = self.keys.get(path) if at_key else None
+        exact = exact or self.values.get(path)
+        return exact if exact or not path else self.mark(path[:-1], at_key=at_key)
 
     def mark_inside(self, path: Path, text: str, line: int, column: int) -> Mark | None:
         """Where a line and column of a scalar's text stand in the file; the scalar's start where that cannot be told."""

@@ -6,11 +6,11 @@ editing a policy never moves a running clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tocsin.core.calendar import ALWAYS, due
+from tocsin.core.calendar import ALWAYS, due, measure
 from tocsin.core.model import Clock, ClockKind, ClockOutcome, Pause, Reminder, Severity
 from tocsin.core.policy import ResponsePolicy, Rulebook
 
@@ -18,20 +18,36 @@ LATE_AFTER = timedelta(seconds=10)
 TOO_OLD_TO_TELL = timedelta(hours=24)
 
 
-def start_clocks(rulebook: Rulebook, incident: int, severity: Severity, at: datetime) -> tuple[Clock, ...]:
-    """The clocks that a severity's policy starts; none when it has no policy."""
+def start_clocks(
+    rulebook: Rulebook,
+    incident: int,
+    severity: Severity,
+    at: datetime,
+    pauses: Mapping[ClockKind, tuple[Pause, ...]] | None = None,
+) -> tuple[Clock, ...]:
+    """The clocks that a severity's policy starts; none when it has no policy. What was paused (by kind of clock) does not count."""
     policy = rulebook.response.get(severity)
     if policy is None:
         return ()
     targets = ((ClockKind.RESPONSE, policy.acknowledge), (ClockKind.RESOLUTION, policy.resolve))
-    return tuple(_start(rulebook, policy, incident, kind, target, at) for kind, target in targets if target is not None)
+    return tuple(
+        _start(rulebook, policy, incident, kind, target, at, (pauses or {}).get(kind, ()))
+        for kind, target in targets
+        if target is not None
+    )
 
 
 def _start(
-    rulebook: Rulebook, policy: ResponsePolicy, incident: int, kind: ClockKind, target: timedelta, at: datetime
+    rulebook: Rulebook,
+    policy: ResponsePolicy,
+    incident: int,
+    kind: ClockKind,
+    target: timedelta,
+    at: datetime,
+    pauses: tuple[Pause, ...],
 ) -> Clock:
     calendar = rulebook.calendars.get(policy.calendar, ALWAYS)
-    plan = tuple(Reminder(share, due(calendar, at, target * share)) for share in policy.remind if share != 1.0)
+    plan = tuple(Reminder(share, due(calendar, at, target * share, pauses)) for share in policy.remind if share != 1.0)
     return Clock(
         incident=incident,
         kind=kind,
@@ -41,8 +57,9 @@ def _start(
         calendar_version=calendar.version,
         target=target,
         started_at=at,
-        due_at=due(calendar, at, target),
+        due_at=due(calendar, at, target, pauses),
         plan=plan,
+        pauses=pauses,
     )
 
 
@@ -50,9 +67,17 @@ def meet(clock: Clock, at: datetime) -> Clock:
     """What was owed was done at `at`. A breach stays, unless the deed was before the deadline and only heard of after it."""
     if not clock.is_running:
         return clock
-    if at <= clock.due_at:
+    # A breach carried over from a graver plan lies before the deadline of the present one, and stays where it was.
+    deadline = clock.breached_at or clock.due_at
+    if at <= deadline:
         return replace(clock, outcome=ClockOutcome.MET, met_at=at, ended_at=at, breached_at=None, detected_late=False)
-    return replace(clock, outcome=ClockOutcome.BREACHED, breached_at=clock.due_at, met_at=at, ended_at=at)
+    return replace(clock, outcome=ClockOutcome.BREACHED, breached_at=deadline, met_at=at, ended_at=at)
+
+
+def owe_again(clock: Clock, now: datetime) -> Clock:
+    """The answer was taken back: it is owed against the first deadline, and past reminders are skipped."""
+    outcome = None if clock.breached_at is None else ClockOutcome.BREACHED
+    return skip_past(replace(clock, outcome=outcome, met_at=None, ended_at=None), now)
 
 
 def void(clock: Clock, at: datetime) -> Clock:
@@ -85,7 +110,8 @@ def replan(old: Sequence[Clock], new: Sequence[Clock], now: datetime, *, is_rise
 
 def _carried(before: Clock, after: Clock, now: datetime, is_rise: bool) -> Clock:
     due_at = min(before.due_at, after.due_at) if is_rise else after.due_at
-    plan = tuple(reminder for reminder in after.plan if reminder.at > now)
+    # Where the earlier deadline holds, "75%" must not be said after it.
+    plan = tuple(r for r in after.plan if r.at > now and (r.share > 1.0 or r.at < due_at))
     return replace(
         after,
         due_at=due_at,
@@ -102,23 +128,22 @@ def skip_past(clock: Clock, now: datetime) -> Clock:
 
 
 def run_again(rulebook: Rulebook, clock: Clock, resolved_at: datetime, now: datetime) -> Clock:
-    """Go on after a reopening: the good time between does not count, past reminders are skipped.
+    """Go on after a reopening: what was left when it ended is left now, so the good time between does not count.
 
     The calendar is the one of the present configuration under the clock's own name for it; its version is noted anew.
     """
     calendar = rulebook.calendars.get(clock.calendar, ALWAYS)
-    pauses = (*clock.pauses, Pause(resolved_at, now, "resolved", "tocsin"))
-    due_at = due(calendar, clock.started_at, clock.target, pauses)
     is_breached = clock.breached_at is not None
-    policy = rulebook.response.get(clock.severity)
-    shares = policy.remind if policy is not None else ()
-    plan = tuple(Reminder(s, due(calendar, clock.started_at, clock.target * s, pauses)) for s in shares if s != 1.0)
+
+    def later(at: datetime) -> datetime:
+        return due(calendar, now, measure(calendar, resolved_at, at))
+
     return replace(
         clock,
         calendar_version=calendar.version,
-        pauses=pauses,
-        due_at=clock.due_at if is_breached else due_at,
-        plan=tuple(reminder for reminder in plan if reminder.at > now),
+        pauses=(*clock.pauses, Pause(resolved_at, now, "resolved", "tocsin")),
+        due_at=clock.due_at if is_breached else later(clock.due_at),
+        plan=tuple(Reminder(r.share, later(r.at)) for r in clock.plan if r.at > resolved_at),
         outcome=ClockOutcome.BREACHED if is_breached else None,
         met_at=None,
         ended_at=None,

@@ -170,11 +170,11 @@ def reconcile(
     if case.open is None and grave:
         lead = min(grave, key=lambda check: (str(verdicts[check.name].severity), check.failing_since, check.name))
         if _may_reopen(case, rulebook, now):
-            _reopen(draft, rulebook, lead, verdicts[lead.name], grave)
+            _reopen(draft, rulebook, system, lead, verdicts[lead.name], grave)
         else:
             _open(draft, rulebook, system, lead, verdicts[lead.name], grave)
     elif case.open is not None:
-        _follow(draft, rulebook, failing, grave, verdicts)
+        _follow(draft, rulebook, system, failing, grave, verdicts)
     return draft.done(faults)
 
 
@@ -201,7 +201,7 @@ def _open(
         key="",
         severity=verdict.severity,
         state=IncidentState.OPEN,
-        title=f"{in_language(system.title, 'en') or system.name} is {lead.status}",
+        title=_title_of(system, lead),
         rule=verdict.rule,
         text=_text_of(lead),
         failing_since=min(check.failing_since for check in grave),
@@ -233,18 +233,29 @@ def _open(
 
 
 def _reopen(
-    draft: _Draft, rulebook: Rulebook, lead: FailingCheck, verdict: Verdict, grave: Sequence[FailingCheck]
+    draft: _Draft,
+    rulebook: Rulebook,
+    system: System,
+    lead: FailingCheck,
+    verdict: Verdict,
+    grave: Sequence[FailingCheck],
 ) -> None:
-    _open_again(draft, rulebook, TOCSIN, tuple(sorted(check.name for check in grave)), _text_of(lead))
-    if (
-        draft.incident is not None
-        and verdict.severity is not None
-        and verdict.severity.is_graver_than(draft.incident.severity)
-    ):
+    checks = tuple(sorted(check.name for check in grave))
+    _open_again(draft, rulebook, TOCSIN, checks, _text_of(lead), _title_of(system, lead))
+    if draft.incident is not None and _rises(draft.incident, verdict.severity):
         _rise(draft, rulebook, verdict)
 
 
-def _open_again(draft: _Draft, rulebook: Rulebook, actor: str, checks: tuple[str, ...], text: str) -> None:
+def _rises(incident: Incident, severity: Severity | None) -> bool:
+    """After a person set the severity, only a rule's graver answer than the gravest so far raises it again."""
+    if severity is None:
+        return False
+    return severity.is_graver_than(incident.severity) and severity.is_graver_than(incident.rule_severity)
+
+
+def _open_again(
+    draft: _Draft, rulebook: Rulebook, actor: str, checks: tuple[str, ...], text: str, title: str
+) -> None:
     incident, now = draft.incident, draft.now
     assert incident is not None
     assert incident.resolved_at is not None
@@ -256,7 +267,8 @@ def _open_again(draft: _Draft, rulebook: Rulebook, actor: str, checks: tuple[str
     draft.incident = replace(
         incident,
         state=IncidentState.OPEN,
-        text=text or incident.text,
+        title=title,
+        text=text,
         checks=checks,
         acknowledged_at=None,
         acknowledged_by=None,
@@ -280,6 +292,7 @@ def _runs_again(clock: Clock, resolved_at: datetime) -> bool:
 def _follow(
     draft: _Draft,
     rulebook: Rulebook,
+    system: System,
     failing: Sequence[FailingCheck],
     grave: Sequence[FailingCheck],
     verdicts: Mapping[str, Verdict],
@@ -297,20 +310,21 @@ def _follow(
     for name in left:
         _line(draft, "check_left", name, {"check": name})
     draft.incident = replace(incident, checks=tuple(sorted({*incident.checks, *(c.name for c in joined)} - set(left))))
-    _rise_by_rule(draft, rulebook, grave, verdicts)
+    _rise_by_rule(draft, rulebook, system, grave, verdicts)
 
 
 def _rise_by_rule(
-    draft: _Draft, rulebook: Rulebook, grave: Sequence[FailingCheck], verdicts: Mapping[str, Verdict]
+    draft: _Draft,
+    rulebook: Rulebook,
+    system: System,
+    grave: Sequence[FailingCheck],
+    verdicts: Mapping[str, Verdict],
 ) -> None:
     incident = draft.incident
     assert incident is not None
     lead = min(grave, key=lambda check: str(verdicts[check.name].severity), default=None)
-    severity = verdicts[lead.name].severity if lead is not None else None
-    if lead is None or severity is None:
-        return
-    if severity.is_graver_than(incident.severity) and severity.is_graver_than(incident.rule_severity):
-        draft.incident = replace(incident, text=_text_of(lead))
+    if lead is not None and _rises(incident, verdicts[lead.name].severity):
+        draft.incident = replace(incident, title=_title_of(system, lead), text=_text_of(lead))
         _rise(draft, rulebook, verdicts[lead.name])
 
 
@@ -326,8 +340,8 @@ def _rise(draft: _Draft, rulebook: Rulebook, verdict: Verdict) -> None:
     assert incident is not None
     assert verdict.severity is not None
     assert verdict.rule is not None
-    fresh = clocks.start_clocks(rulebook, incident.id, verdict.severity, draft.now)
-    draft.clocks = clocks.replan(draft.clocks, fresh, draft.now, is_rise=True)
+    _note_passed_deadlines(draft, draft.now)
+    _replan(draft, rulebook, verdict.severity, is_rise=True)
     draft.incident = replace(
         incident,
         severity=verdict.severity,
@@ -342,6 +356,19 @@ def _rise(draft: _Draft, rulebook: Rulebook, verdict: Verdict) -> None:
     draft.say("rose", data, rings=True)
 
 
+def _replan(draft: _Draft, rulebook: Rulebook, severity: Severity, *, is_rise: bool) -> None:
+    """Put the clocks of another severity in place: from now in a rise, from the opening in a fall, good minutes left out."""
+    incident = draft.incident
+    assert incident is not None
+    pauses = {clock.kind: clock.pauses for clock in _current(draft.clocks)}
+    start_at = draft.now if is_rise else incident.opened_at
+    fresh = clocks.start_clocks(rulebook, incident.id, severity, start_at, None if is_rise else pauses)
+    if incident.state is IncidentState.ACKNOWLEDGED:
+        # A given acknowledgement stands: there is nothing left to answer, also where the old severity had no policy.
+        fresh = tuple(clock for clock in fresh if clock.kind is not ClockKind.RESPONSE)
+    draft.clocks = clocks.replan(draft.clocks, fresh, draft.now, is_rise=is_rise)
+
+
 def _recover(draft: _Draft, left: Sequence[str]) -> None:
     _end(draft, TOCSIN, Resolution.RECOVERED, "recovered", {"checks": list(left)})
 
@@ -350,6 +377,7 @@ def _end(draft: _Draft, actor: str, resolution: Resolution, event: str, data: Ma
     incident, now = draft.incident, draft.now
     assert incident is not None
     answered = resolution is Resolution.BY_HAND
+    _note_passed_deadlines(draft, now)
     draft.clocks = tuple(_ended(clock, now, answered, resolution) for clock in draft.clocks)
     draft.incident = replace(
         incident,
@@ -383,9 +411,10 @@ def acknowledge(case: Case, actor: str, at: datetime, now: datetime) -> Decision
         return Decision(case)
     clicked_at = min(max(at, incident.opened_at), now)
     draft = _Draft(case, now)
+    _note_passed_deadlines(draft, clicked_at)
     draft.clocks = tuple(
         clocks.meet(clock, clicked_at) if clock.kind is ClockKind.RESPONSE and clock.superseded_at is None else clock
-        for clock in case.clocks
+        for clock in draft.clocks
     )
     draft.incident = replace(
         incident, state=IncidentState.ACKNOWLEDGED, acknowledged_at=clicked_at, acknowledged_by=actor
@@ -404,21 +433,24 @@ def _was_told_breached(all_clocks: Sequence[Clock]) -> bool:
 
 
 def unacknowledge(case: Case, actor: str, reason: str, now: datetime) -> Decision:
-    """Take the answer back: the response is owed again, against its first deadline."""
+    """Take the answer back: the response that it gave is owed again, against its first deadline."""
     incident = case.incident
     if incident is None or incident.state is not IncidentState.ACKNOWLEDGED:
         return refuse(case, "it is not acknowledged: there is nothing to take back")
     draft = _Draft(case, now)
     draft.clocks = tuple(
-        replace(clock, outcome=None if clock.breached_at is None else clock.outcome, met_at=None, ended_at=None)
-        if clock.kind is ClockKind.RESPONSE and clock.superseded_at is None and clock.met_at is not None
-        else clock
-        for clock in case.clocks
+        clocks.owe_again(clock, now) if _was_met_by_acknowledgement(clock, incident) else clock for clock in case.clocks
     )
     draft.incident = replace(incident, state=IncidentState.OPEN, acknowledged_at=None, acknowledged_by=None)
     draft.record("incident_unacknowledged", actor, {"reason": reason, "was": incident.acknowledged_by})
     draft.say("unacknowledged", {"actor": actor, "reason": reason})
     return draft.done()
+
+
+def _was_met_by_acknowledgement(clock: Clock, incident: Incident) -> bool:
+    """Whether this acknowledgement answered the clock: after a reopening it may have been an earlier one, which stands."""
+    is_response = clock.kind is ClockKind.RESPONSE and clock.superseded_at is None
+    return is_response and clock.met_at is not None and clock.met_at == incident.acknowledged_at
 
 
 def note(case: Case, actor: str, text: str, now: datetime) -> Decision:
@@ -454,8 +486,8 @@ def set_severity(
         return Decision(case)
     draft = _Draft(case, now)
     is_rise = severity.is_graver_than(incident.severity)
-    fresh = clocks.start_clocks(rulebook, incident.id, severity, now if is_rise else incident.opened_at)
-    draft.clocks = clocks.replan(case.clocks, fresh, now, is_rise=is_rise)
+    _note_passed_deadlines(draft, now)
+    _replan(draft, rulebook, severity, is_rise=is_rise)
     draft.incident = replace(incident, severity=severity, severity_at=now)
     data = {"from": incident.severity, "to": severity, "reason": reason}
     draft.record(
@@ -493,7 +525,7 @@ def reopen(case: Case, rulebook: Rulebook, actor: str, reason: str, now: datetim
     if incident.resolution is Resolution.WITHDRAWN:
         return refuse(case, "it was withdrawn, since its checks are no longer watched")
     draft = _Draft(case, now)
-    _open_again(draft, rulebook, actor, (), incident.text)
+    _open_again(draft, rulebook, actor, (), incident.text, incident.title)
     if reason:
         draft.record("incident_noted", actor, {"text": reason})
     return draft.done()
@@ -513,7 +545,9 @@ def withdraw(case: Case, gone: Sequence[str], actor: str, now: datetime) -> Deci
         draft.record("no_longer_watched", actor, data)
         draft.tell(NoticeKind.REPLY, "no_longer_watched", data, mark=f"v{draft.case_version}:{name}")
     draft.incident = replace(incident, checks=tuple(name for name in incident.checks if name not in gone))
-    if not draft.incident.checks:
+    if draft.incident.checks:
+        draft.tell(NoticeKind.EDIT, "no_longer_watched", {})
+    else:
         _end(draft, actor, Resolution.WITHDRAWN, "withdrawn", {"checks": names})
     return draft.done()
 
@@ -527,24 +561,35 @@ def keep_time(case: Case, now: datetime) -> Decision:
     On time, each thing is told by itself. What a stop made late is told once for each clock, naming all that passed; what is older than a
     day is for the journal only. Reminders of the resolution begin with the acknowledgement; its breach is always told.
     """
-    incident = case.open
-    if incident is None:
+    if case.open is None:
         return Decision(case)
     draft = _Draft(case, now)
-    after: list[Clock] = []
-    for clock in case.clocks:
-        ticked, passed = clocks.reach(clock, now)
-        after.append(ticked)
-        said = [p for p in passed if p.is_breach or _is_reminded(clock, incident)]
-        for item in said:
-            _record_passed(draft, clock, item)
-        _tell_passed(draft, clock, [p for p in said if now - p.at <= clocks.TOO_OLD_TO_TELL])
-    draft.clocks = tuple(after)
+    draft.clocks = tuple(_pass(draft, clock) for clock in case.clocks)
     return draft.done()
 
 
-def _is_reminded(clock: Clock, incident: Incident) -> bool:
-    return (clock.kind is ClockKind.RESPONSE) or incident.state is IncidentState.ACKNOWLEDGED
+def _note_passed_deadlines(draft: _Draft, before: datetime) -> None:
+    """Record a deadline that nobody has noted yet, before what is decided now ends its clock or puts another in its place."""
+
+    def is_unnoted(clock: Clock) -> bool:
+        return clock.is_running and clock.breached_at is None and clock.due_at < before
+
+    draft.clocks = tuple(_pass(draft, clock) if is_unnoted(clock) else clock for clock in draft.clocks)
+
+
+def _pass(draft: _Draft, clock: Clock) -> Clock:
+    """Record and tell what of a clock's plan lies behind now; returns the clock after it."""
+    after, passed = clocks.reach(clock, draft.now)
+    said = [item for item in passed if item.is_breach or _is_reminded(clock, draft.incident)]
+    for item in said:
+        _record_passed(draft, clock, item)
+    _tell_passed(draft, clock, [item for item in said if draft.now - item.at <= clocks.TOO_OLD_TO_TELL])
+    return after
+
+
+def _is_reminded(clock: Clock, incident: Incident | None) -> bool:
+    is_answered = incident is not None and incident.state is IncidentState.ACKNOWLEDGED
+    return clock.kind is ClockKind.RESPONSE or is_answered
 
 
 def _record_passed(draft: _Draft, clock: Clock, item: clocks.Passed) -> None:
@@ -563,7 +608,7 @@ def _tell_passed(draft: _Draft, clock: Clock, items: Sequence[clocks.Passed]) ->
     if not items:
         return
     last = items[-1]
-    is_late = draft.now - last.at > clocks.LATE_AFTER
+    is_late = draft.now - items[0].at > clocks.LATE_AFTER
     data: dict[str, Any] = {"clock": clock.kind, "due_at": clock.due_at.isoformat(), "late": is_late}
     has_breach = any(item.is_breach for item in items)
     # The start is in the mark: after a reopening or a rise the same share of the same kind of clock is another fact.
@@ -589,6 +634,10 @@ def _tell_passed(draft: _Draft, clock: Clock, items: Sequence[clocks.Passed]) ->
 
 def _current(all_clocks: Sequence[Clock]) -> list[Clock]:
     return [clock for clock in all_clocks if clock.superseded_at is None]
+
+
+def _title_of(system: System, check: FailingCheck) -> str:
+    return f"{in_language(system.title, 'en') or system.name} is {check.status}"
 
 
 def _text_of(check: FailingCheck) -> str:

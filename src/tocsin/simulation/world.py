@@ -37,6 +37,7 @@ from tocsin.simulation.store import Disk, SimulatedStore
 
 VISITS_AT_MOST = 400
 STARTS_AT_MOST = 10
+RELOADS_AT_MOST = 20
 
 
 class Broken(Exception):  # noqa: N818
@@ -259,11 +260,12 @@ class World:
     async def _reload(self, action: Reload) -> None:
         self.dropped ^= {action.check}
         self.record.dropped_ever.add(action.check)
-        try:
-            await self.life.commands.call("reload", {}, actor="user:root")
-        except StoreError:
-            # Not applied: the operator takes the change back, or it comes with the next start.
-            self.dropped ^= {action.check}
+        for _ in range(RELOADS_AT_MOST):
+            try:
+                await self.life.commands.call("reload", {}, actor="user:root")
+            except StoreError:
+                continue
+            return
 
     async def _restart(self, action: Restart) -> None:
         await self.turn(self._stop())

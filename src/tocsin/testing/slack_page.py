@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from tocsin.testing import slack_mrkdwn
+from tocsin.testing.slack_emoji import drawn
 from tocsin.testing.slack_workspace import Channel, Posted, Private
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Page:
         app.router.add_post("/page/click", self._click)
 
     async def _show(self, _: web.Request) -> web.Response:
-        return web.Response(text=self._html, content_type="text/html", headers=HEADERS)
+        return web.Response(text=self._html.replace("🔔", drawn("🔔")), content_type="text/html", headers=HEADERS)
 
     async def _state(self, request: web.Request) -> web.Response:
         """Everything to show; 204 where the page has it already."""
@@ -63,11 +64,11 @@ class Page:
             slack_mrkdwn.blocks(message.blocks, users) if message.blocks else slack_mrkdwn.mrkdwn(message.text, users)
         )
         thread = message.thread_ts if message.is_reply else None
-        return {"ts": message.ts, "thread": thread, "broadcast": message.is_broadcast, "html": shown}
+        return {"ts": message.ts, "thread": thread, "broadcast": message.is_broadcast, "html": drawn(shown)}
 
     def _private(self, private: Private) -> dict[str, Any]:
         html = slack_mrkdwn.mrkdwn(private.text, self._double.workspace.users)
-        return {"ts": private.ts, "user": private.user, "html": html}
+        return {"ts": private.ts, "user": private.user, "html": drawn(html)}
 
     async def _click(self, request: web.Request) -> web.Response:
         """Press a button as one of the users. JSON only, so that no other site's form can press it."""

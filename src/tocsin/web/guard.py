@@ -91,7 +91,10 @@ def is_same_origin(scope: Scope, headers: Headers) -> bool:
 
 
 class TimeLimit:
-    """Ends a request that is not done in time, however slowly it is sent or read; the event stream has its own end."""
+    """Ends a request that is not done in time, however slowly it is sent or read; the event stream has its own end.
+
+    An answer that had begun stays unfinished: the server then closes the connection.
+    """
 
     def __init__(self, app: ASGIApp, limit_s: float = REQUEST_LIMIT_S) -> None:
         self._app = app
@@ -112,9 +115,8 @@ class TimeLimit:
             async with asyncio.timeout(self._limit_s):
                 await self._app(scope, receive, watched)
         except TimeoutError:
-            if started:
-                raise
-            await plain_answer(scope, 503, TOO_SLOW)(scope, receive, send)
+            if not started:
+                await plain_answer(scope, 503, TOO_SLOW)(scope, receive, send)
 
 
 def plain_answer(scope: Scope, status: int, text: str) -> Response:

@@ -19,6 +19,7 @@ KEEP_ALIVE_S = 15
 HEADERS_LIMIT_S = 10.0
 GRACE_S = 3
 START_LIMIT_S = 10.0
+CUT_OFF_S = 1.0
 
 
 class WebServer:
@@ -63,8 +64,8 @@ class WebServer:
         _, late = await asyncio.wait({self._serving}, timeout=within_s)
         if late:
             self._serving.cancel()
-            await asyncio.wait({self._serving}, timeout=1)
-        self._server.cut_off()
+            await asyncio.wait({self._serving}, timeout=CUT_OFF_S)
+        await self._server.cut_off()
 
 
 def _configuration(app: WebApp) -> Config:
@@ -97,11 +98,16 @@ class _Embedded(Server):
         await super().startup(sockets=sockets)
         self.answering.set()
 
-    def cut_off(self) -> None:
-        """Close what outlived the grace: a reader that stopped reading must not keep the daemon."""
+    async def cut_off(self) -> None:
+        """End what outlived the grace: a reader that stopped reading must not keep the daemon."""
+        tasks = set(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
         for connection in list(self.server_state.connections):
             if connection.transport is not None:
                 connection.transport.abort()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CUT_OFF_S)
 
 
 class _Protocol(HttpToolsProtocol):

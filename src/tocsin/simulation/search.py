@@ -1,0 +1,213 @@
+"""Plays seeds and says which promise was not kept, with the shortest script that still breaks it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
+from random import Random
+from typing import Any
+
+from tocsin.core.model import Status
+from tocsin.simulation.at_rest import at_rest
+from tocsin.simulation.invariants import always
+from tocsin.simulation.picture import take_picture
+from tocsin.simulation.rules import EVERY
+from tocsin.simulation.script import CHECK_IDS, Act, Fail, Step, describe, write_script
+from tocsin.simulation.store import Disk
+from tocsin.simulation.world import REAL_PARTS, Broken, Parts, World
+
+ROUNDS_UNTIL_DECIDED = 6
+WAITS_UNTIL_TOLD = 30
+LONG_AFTER = timedelta(hours=30)
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A seed that broke a promise. `script` is what is left of its script when everything needless was taken out."""
+
+    seed: int
+    why: str
+    script: tuple[Step, ...]
+    fail_at: int | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.fail_at is None else f", power failure at point {self.fail_at}"
+        return f"seed {self.seed}{where}: {self.why}\n{describe(self.script)}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a search played: `passed` and `failed` count the points at which the power could fail, and did."""
+
+    seeds: int = 0
+    crashes: int = 0
+    incidents: int = 0
+    notices: int = 0
+    passed: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+
+
+class _Inline(ThreadPoolExecutor):
+    """Does what is meant for a thread at once, so that a seed is the same each time."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*arguments, **named))
+        except Exception as error:  # noqa: BLE001  # handed on to whoever waits
+            future.set_exception(error)
+        return future
+
+
+class Search:
+    """Plays seeds, one world each, on one disk."""
+
+    def __init__(self, parts: Parts = REAL_PARTS) -> None:
+        self._parts = parts
+        self._disk = Disk()
+        self._inline = _Inline(1)
+        self.tally = Tally()
+
+    def close(self) -> None:
+        self._disk.close()
+        self._inline.shutdown()
+
+    def run(self, seeds: Iterable[int], *, stop_at: int = 1) -> Tally:
+        """Play seeds until so many have failed."""
+        for seed in seeds:
+            failure = self.try_seed(seed)
+            if failure is not None:
+                self.tally.failures.append(failure)
+            if len(self.tally.failures) >= stop_at:
+                break
+        return self.tally
+
+    def try_seed(self, seed: int) -> Failure | None:
+        script = write_script(seed)
+        why = self._why_broken(seed, script)
+        self.tally.seeds += 1
+        if why is None:
+            return None
+        script, why = self._shorten(seed, script, why)
+        return Failure(seed, why, tuple(script))
+
+    def sweep(self, seed: int) -> list[Failure]:
+        """Play a seed's script again and again, with one power failure, at each point of it in turn."""
+        script = [step for step in (_without_failures(step) for step in write_script(seed)) if step]
+        failures, fail_at = [], 1
+        while True:
+            world = self._play(seed, script, fail_at)
+            if isinstance(world, str):
+                failures.append(Failure(seed, world, tuple(script), fail_at))
+            elif world.record.crashes == 0:
+                return failures
+            fail_at += 1
+
+    def _shorten(self, seed: int, script: list[Step], why: str) -> tuple[list[Step], str]:
+        """Take out steps as long as what is left is still broken."""
+        place = len(script) - 1
+        while place >= 0:
+            shorter = script[:place] + script[place + 1 :]
+            still = self._why_broken(seed, shorter)
+            if still is not None:
+                script, why = shorter, still
+            place = min(place, len(script)) - 1
+        return script, why
+
+    def _why_broken(self, seed: int, script: Sequence[Step]) -> str | None:
+        played = self._play(seed, script, None)
+        return played if isinstance(played, str) else None
+
+    def _play(self, seed: int, script: Sequence[Step], fail_at: int | None) -> World | str:
+        """Play a script to its quiet end; returns the world, or the promise that it broke."""
+        self._disk.wipe()
+        random = Random(seed)  # noqa: S311  # chance that can be repeated is the point
+        world = World(self._disk, random, self._parts, restarted=_check, fail_at=fail_at)
+        try:
+            with asyncio.Runner() as runner:
+                runner.get_loop().set_default_executor(self._inline)
+                runner.run(_life_of(world, script))
+        except Broken as broken:
+            return str(broken)
+        self._count(world)
+        return world
+
+    def _count(self, world: World) -> None:
+        picture = take_picture(world.disk)
+        self.tally.crashes += world.record.crashes
+        self.tally.incidents += len(picture.incidents)
+        self.tally.notices += len(picture.notices)
+        self.tally.passed += world.power.passed
+        self.tally.failed += world.power.failed
+
+
+async def _life_of(world: World, script: Sequence[Step]) -> None:
+    await world.begin()
+    for step in script:
+        await world.play_step(step)
+    await _come_to_rest(world)
+    _check_at_rest(world)
+    world.record.truth = dict.fromkeys(CHECK_IDS, Status.UP)
+    await _decide(world)
+    await world.wait(LONG_AFTER)
+    await _until_told(world)
+    _check_at_rest(world)
+
+
+async def _come_to_rest(world: World) -> None:
+    """No more troubles: mend everything, start once more, let each check be decided and everything be told."""
+    world.power.never_fail()
+    world.workspace.troubles.clear()
+    world.workspace.failing_lookups = 0
+    await world.start()
+    await world.turn(_retry(world))
+    await _decide(world)
+    await _until_told(world)
+
+
+async def _retry(world: World) -> None:
+    await world.life.commands.call("notices_retry", {}, actor="user:root")
+
+
+async def _decide(world: World) -> None:
+    for _ in range(ROUNDS_UNTIL_DECIDED):
+        await world.wait(EVERY)
+
+
+async def _until_told(world: World) -> None:
+    for _ in range(WAITS_UNTIL_TOLD):
+        if all(row["state"] != "pending" for row in take_picture(world.disk).notices):
+            return
+        await world.wait(timedelta(minutes=2))
+
+
+def _check(world: World) -> None:
+    picture = take_picture(world.disk)
+    _demand([*always(picture, world.record, world.workspace), *world.store.faults])
+
+
+def _check_at_rest(world: World) -> None:
+    picture = take_picture(world.disk)
+    wrong = [*always(picture, world.record, world.workspace), *world.store.faults]
+    _demand([*wrong, *at_rest(picture, world.record, world.workspace, world.life, world.clock.now())])
+
+
+def _demand(wrong: list[str]) -> None:
+    if wrong:
+        more = f"\n  and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise Broken("\n  ".join(islice(wrong, SHOWN)) + more)
+
+
+def _without_failures(step: Step) -> Step:
+    return tuple(action for action in step if not isinstance(action, Fail))
+
+
+def has_acts(script: Sequence[Step]) -> bool:
+    return any(isinstance(action, Act) for step in script for action in step)
