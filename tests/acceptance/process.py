@@ -82,7 +82,7 @@ class Tocsin:
                 await asyncio.sleep(0.02)
 
     async def ask(self, verb: str, **arguments: Any) -> Any:
-        return await asyncio.to_thread(lambda: self.client.call(verb, **arguments))
+        return await asyncio.to_thread(lambda: self.client.call(verb, arguments))
 
     async def kill(self, number: int = signal.SIGKILL) -> int:
         assert self._process is not None

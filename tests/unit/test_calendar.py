@@ -265,6 +265,9 @@ def test_clocks_set_back_over_midnight_count_each_hour_once() -> None:
     assert sum((measure(part, begin, end) for part in parts), timedelta(0)) == 25 * HOUR
     second_pass = at("2010-11-06T23:30", zone, fold=1).astimezone(UTC)
     assert due(parts[0], second_pass, timedelta(0)) == second_pass
+    assert measure(parts[0], begin, second_pass) == 30 * MINUTE
+    (idle,) = explain(parts[1], second_pass, end)
+    assert (idle.start, idle.end, idle.why) == (second_pass, end, "outside hours")
 
 
 def test_half_an_hour_of_daylight_saving_is_half_an_hour() -> None:
@@ -330,6 +333,13 @@ def test_segments_tell_work_nights_holidays_and_pauses() -> None:
         ("11-24T09:00", HOUR, "working"),
     ]
     assert told[-1].end == stretch[1]
+
+
+def test_a_holiday_that_is_worked_is_no_holiday() -> None:
+    friday = date(2026, 11, 20)
+    calendar = replace(OFFICE, closed=frozenset([friday]), working={friday: hours(9, 10)})
+    told = explain(calendar, at(f"{FRIDAY}T08:00"), at(f"{FRIDAY}T12:00"))
+    assert [segment.why for segment in told] == ["outside hours", "working", "outside hours"]
 
 
 def test_hours_that_touch_are_one_segment() -> None:

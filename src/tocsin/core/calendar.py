@@ -180,13 +180,13 @@ def _working(calendar: Calendar, start: datetime, end: datetime | None = None) -
 
 @lru_cache(maxsize=4096)
 def _hours_of(calendar: Calendar, day: date) -> tuple[Stretch, ...]:
-    """The working stretches that start on a day, in UTC. Hours that a gap swallowed are gone."""
+    """The working stretches that start on a day, in UTC. Hours that a gap swallowed have no length."""
     zone, midnight = zone_named(calendar.zone), datetime.combine(day, time())
     edges = (
         tuple(first_showing(zone, midnight + timedelta(seconds=edge)) for edge in (span.start_s, span.end_s))
         for span in working_day(calendar, day)
     )
-    return tuple((begin, end) for begin, end in edges if begin < end)
+    return tuple((begin, end) for begin, end in edges)
 
 
 def _paused(pauses: Sequence[Pause], now: datetime) -> list[Stretch]:

@@ -59,7 +59,6 @@ class History:
 
     def __init__(self, store: Store, started_at: datetime) -> None:
         self._store = store
-        self._started_at = started_at
         self._minute = _floor(started_at)
         self._running: dict[tuple[str, str], _Minute] = {}
         self._finished: deque[dict[str, Any]] = deque(maxlen=ROLLUPS_KEPT)
@@ -126,17 +125,8 @@ class History:
             raise
 
     def _keep(self, tx: Transaction, rows: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
-        tx.keep_rollups([_added_to_stored(tx, row) if row["minute"] <= self._started_at else row for row in rows])
+        tx.keep_rollups(rows)
         tx.keep_failures(bad)
-
-
-def _added_to_stored(tx: Transaction, row: dict[str, Any]) -> dict[str, Any]:
-    stored = tx.rollup_latency(row["system"], row["check"], row["minute"])
-    if stored is None:
-        return row
-    sketch = Sketch.from_bytes(stored)
-    sketch.merge(Sketch.from_bytes(row["latency"]))
-    return {**row, "latency": sketch.to_bytes()}
 
 
 def _failure(check: Check, sample: Sample) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from tocsin.core.model import Entry
-from tocsin.store.schema import journal, meta
+from tocsin.store.schema import journal, meta, storable
 
 GENESIS = "0" * 64
 HEAD_KEY = "journal_head"
 BASE_KEY = "journal_base"
+_HEAD = select(meta.c.value).where(meta.c.key == HEAD_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,20 @@ def instant(at: datetime) -> str:
 
 
 def head_of(connection: Connection) -> Head:
-    """The chain's head, read under the transaction's write lock."""
-    row = connection.execute(select(meta.c.value).where(meta.c.key == HEAD_KEY).with_for_update()).scalar()
-    if row is None:
+    """The chain's head, as a reader sees it."""
+    return _head_from(connection.execute(_HEAD).scalar())
+
+
+def _head_from(value: str | None) -> Head:
+    if value is None:
         return Head(0, GENESIS)
-    sequence, _, hashed = row.partition(" ")
+    sequence, _, hashed = value.partition(" ")
     return Head(int(sequence), hashed)
 
 
 def append(connection: Connection, entries: Iterable[Entry]) -> Head:
     """Write entries at the end of the chain; returns the new head."""
-    head = head_of(connection)
+    head = _head_from(connection.execute(_HEAD.with_for_update()).scalar())
     rows = []
     for entry in entries:
         head, row = _chained(head, entry)
@@ -64,7 +68,7 @@ def append(connection: Connection, entries: Iterable[Entry]) -> Head:
 
 
 def _chained(head: Head, entry: Entry) -> tuple[Head, dict[str, Any]]:
-    data = json.dumps(entry.data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    data = storable(json.dumps(entry.data, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
     salt = secrets.token_hex(16)
     data_digest = digest(salt, data)
     sequence = head.sequence + 1
@@ -152,27 +156,31 @@ class Verification:
 
 def verify(connection: Connection) -> Verification:
     """Walk the whole chain: any edit, deletion, reordering or cut is found and named."""
-    base = _base_of(connection)
+    base = _head_from(connection.execute(select(meta.c.value).where(meta.c.key == BASE_KEY)).scalar())
     expected, previous, count, first = base.sequence + 1, base.hash, 0, None
     result = connection.execution_options(stream_results=True).execute(select(journal).order_by(journal.c.sequence))
-    for row in result.mappings():
-        why = _wrong_with(row, expected, previous)
-        if why is not None:
+    rows = iter(result.mappings())
+    while (row := _next_row(rows)) is not None:
+        why = _unreadable(expected, row) if isinstance(row, Exception) else _wrong_with(row, expected, previous)
+        if why is not None or isinstance(row, Exception):
             result.close()
-            return Verification(count, first, expected - 1 if count else None, previous, (expected, why))
+            return Verification(count, first, expected - 1 if count else None, previous, (expected, why or ""))
         first = row["sequence"] if first is None else first
         expected, previous, count = row["sequence"] + 1, row["hash"], count + 1
     last = expected - 1 if count else None
     return Verification(count, first, last, previous, _wrong_with_end(connection, expected - 1, previous))
 
 
-def _base_of(connection: Connection) -> Head:
-    """Where the chain starts: at its beginning, or after what retention removed."""
-    row = connection.execute(select(meta.c.value).where(meta.c.key == BASE_KEY)).scalar()
-    if row is None:
-        return Head(0, GENESIS)
-    sequence, _, hashed = row.partition(" ")
-    return Head(int(sequence), hashed)
+def _next_row(rows: Iterator[Mapping[Any, Any]]) -> Mapping[Any, Any] | Exception | None:
+    """The next entry, None at the end; the error where somebody wrote what cannot even be read (an instant that is none)."""
+    try:
+        return next(rows, None)
+    except (ValueError, TypeError, AssertionError) as error:
+        return error
+
+
+def _unreadable(sequence: int, error: Exception) -> str:
+    return f"entry {sequence} was edited: it cannot be read ({error})"
 
 
 def _wrong_with(row: Mapping[Any, Any], expected: int, previous: str) -> str | None:
@@ -182,6 +190,9 @@ def _wrong_with(row: Mapping[Any, Any], expected: int, previous: str) -> str | N
         return f"{missing} missing: entry {sequence} follows entry {expected - 1}"
     if row["previous"] != previous:
         return f"entry {sequence} does not stand on the entry before it: moved, or the one before was replaced"
+    told = (row["salt"], row["data"], row["actor"], row["action"], row["subject"], row["data_digest"])
+    if not all(value is None or isinstance(value, str) for value in told):
+        return _unreadable(sequence, TypeError("bytes stand where text was"))
     if row["data"] is not None and digest(row["salt"], row["data"]) != row["data_digest"]:
         return f"the data of entry {sequence} was edited"
     hashed = digest(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, func, select
 from tocsin.core.model import BADNESS, Clock, Incident, IncidentState, Status
 from tocsin.core.sketch import Sketch
 from tocsin.store import journal as chain
+from tocsin.store.rollup import joined_values
 from tocsin.store.rows import clock_of, incident_of
 from tocsin.store.schema import clocks, failures, incidents, journal, notices, rollups
 
@@ -238,8 +239,7 @@ class _Total:
         self.latency_sum_s += row["latency_sum_s"]
         self.latency_max_s = max(self.latency_max_s, row["latency_max_s"])
         self.sketch.merge(Sketch.from_bytes(row["latency"]))
-        for name, seen in (row["values"] or {}).items():
-            self.values[name] = {"last": seen["last"]} if "sum" not in seen else _merged(self.values.get(name), seen)
+        self.values = joined_values(self.values, row["values"] or {})
 
     def as_json(self, system: str, check: str | None, start: datetime, end: datetime) -> dict[str, Any]:
         observed = sum(self.counts[name] for name in ("up", "degraded", "down"))
@@ -261,18 +261,6 @@ class _Total:
             },
             "values": self.values,
         }
-
-
-def _merged(before: Mapping[str, Any] | None, seen: Mapping[str, Any]) -> dict[str, Any]:
-    if before is None or "sum" not in before:
-        return dict(seen)
-    return {
-        "count": before["count"] + seen["count"],
-        "sum": before["sum"] + seen["sum"],
-        "min": min(before["min"], seen["min"]),
-        "max": max(before["max"], seen["max"]),
-        "last": seen["last"],
-    }
 
 
 def incident_as_json(incident: Incident, its_clocks: list[Clock]) -> dict[str, Any]:

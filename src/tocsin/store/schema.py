@@ -58,6 +58,21 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def storable(value: str) -> str:
+    """Text that every database takes: no NUL and no half of a surrogate pair, as a hostile answer or a paste may hold."""
+    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+class Words(TypeDecorator[str]):
+    """Text that came from outside: what was seen, what somebody wrote."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else storable(value)
+
+
 metadata = MetaData(naming_convention=NAMING)
 
 meta = Table(
@@ -102,7 +117,7 @@ checks = Table(
     Column("since", UtcDateTime),
     Column("failing_since", UtcDateTime),
     Column("reason", String(32), nullable=False, server_default=""),
-    Column("text", Text, nullable=False, server_default=""),
+    Column("text", Words, nullable=False, server_default=""),
     Column("values", JSON, nullable=False),
     Column("is_held", Boolean, nullable=False, server_default=text("false")),
 )
@@ -115,9 +130,9 @@ incidents = Table(
     Column("key", String(255), nullable=False, server_default=""),
     Column("severity", String(8), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("title", Text, nullable=False),
+    Column("title", Words, nullable=False),
     Column("rule", JSON, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", Words, nullable=False),
     Column("failing_since", UtcDateTime, nullable=False),
     Column("opened_at", UtcDateTime, nullable=False),
     Column("severity_at", UtcDateTime, nullable=False),
@@ -191,7 +206,7 @@ notices = Table(
     Column("is_unknown", Boolean, nullable=False, server_default=text("false")),
     Column("next_at", UtcDateTime),
     Column("settled_at", UtcDateTime),
-    Column("error", Text),
+    Column("error", Words),
     UniqueConstraint("key"),
     Index(
         "ix_notices_pending",
@@ -228,6 +243,7 @@ rollups = Table(
     Column("latency_max_s", Float, nullable=False),
     Column("latency", LargeBinary, nullable=False),
     Column("values", JSON),
+    Index("ix_rollups_minute", "minute"),
 )
 
 failures = Table(
@@ -239,9 +255,10 @@ failures = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("status", String(16), nullable=False),
     Column("reason", String(32), nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", Words, nullable=False),
     Column("duration_s", Float, nullable=False),
     Index("ix_failures_system_check_at", "system", "check", "at"),
+    Index("ix_failures_at", "at"),
 )
 
 transitions = Table(
@@ -255,8 +272,9 @@ transitions = Table(
     Column("previous", String(16), nullable=False),
     Column("status", String(16), nullable=False),
     Column("reason", String(32), nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", Words, nullable=False),
     Index("ix_transitions_system_check_at", "system", "check", "at"),
+    Index("ix_transitions_at", "at"),
 )
 
 jobs = Table(

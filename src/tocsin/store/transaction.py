@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -16,6 +16,7 @@ from tocsin.core.model import Clock, Entry, Incident, IncidentState, Notice, Not
 from tocsin.errors import StoreError
 from tocsin.ports import PendingNotice, Reference, StoredCheck
 from tocsin.store import journal
+from tocsin.store.rollup import MEASURED, joined
 from tocsin.store.rows import clock_of, incident_of, notice_of, row_of_clock, row_of_incident, row_of_notice
 from tocsin.store.schema import (
     checks,
@@ -183,17 +184,9 @@ class SqlTransaction:
 
         A line of an incident waits while something that was promised of it earlier (other than an edit) is still pending.
         """
-        earlier = notices.alias("earlier")
-        waits = exists().where(
-            earlier.c.channel == notices.c.channel,
-            earlier.c.incident == notices.c.incident,
-            earlier.c.state == "pending",
-            earlier.c.id < notices.c.id,
-            earlier.c.kind != NoticeKind.EDIT.value,
-        )
         query = (
             select(notices)
-            .where(notices.c.channel == channel, notices.c.state == "pending", ~waits)
+            .where(notices.c.channel == channel, notices.c.state == "pending", ~_waits())
             .where((notices.c.next_at.is_(None)) | (notices.c.next_at <= now))
             .order_by(notices.c.priority, notices.c.id)
             .limit(limit)
@@ -201,11 +194,14 @@ class SqlTransaction:
         return [_pending(row) for row in self.connection.execute(query).mappings()]
 
     def channels_with_pending(self) -> list[tuple[str, datetime | None]]:
-        """Channels that have something to send, each with the earliest instant at which it may be tried (None: at once)."""
+        """Channels that have something to send, each with the earliest instant at which it may be tried (None: at once).
+
+        What waits for another line of its incident does not count: it can go no sooner than that one.
+        """
         ready = func.max(case((notices.c.next_at.is_(None), 1), else_=0))
         query = (
             select(notices.c.channel, ready, func.min(notices.c.next_at))
-            .where(notices.c.state == "pending")
+            .where(notices.c.state == "pending", ~_waits())
             .group_by(notices.c.channel)
         )
         return [(channel, None if at_once else at) for channel, at_once, at in self.connection.execute(query)]
@@ -297,25 +293,21 @@ class SqlTransaction:
     # --- history ---
 
     def keep_rollups(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write one-minute roll-ups; a minute that is already there (flushed before a stop) is added to."""
+        """Write one-minute roll-ups; a minute that is already there (before a stop, or a step back of the clock) is added to."""
         if not rows:
             return
         statement = self._insert(rollups)
-        new = statement.excluded
-        added = {
-            name: rollups.c[name] + new[name] for name in ("up", "degraded", "down", "unobserved", "latency_sum_s")
-        }
-        maximum = case((new.latency_max_s > rollups.c.latency_max_s, new.latency_max_s), else_=rollups.c.latency_max_s)
-        changes = {**added, "latency_max_s": maximum, "latency": new.latency, "values": new["values"]}
+        changes = {name: statement.excluded[name] for name in MEASURED}
+        stored = self._rollups_of({row["minute"] for row in rows})
+        merged = [joined(stored.get((row["system"], row["check"], row["minute"])), row) for row in rows]
         self.connection.execute(
-            statement.on_conflict_do_update(index_elements=["system", "check", "minute"], set_=changes), list(rows)
+            statement.on_conflict_do_update(index_elements=["system", "check", "minute"], set_=changes), merged
         )
 
-    def rollup_latency(self, system: str, check: str, minute: datetime) -> bytes | None:
-        query = select(rollups.c.latency).where(
-            rollups.c.system == system, rollups.c.check == check, rollups.c.minute == minute
-        )
-        return self.connection.execute(query).scalar()
+    def _rollups_of(self, minutes: set[datetime]) -> dict[tuple[str, str, datetime], Mapping[Any, Any]]:
+        query = select(rollups).where(rollups.c.minute.in_(minutes))
+        found = self.connection.execute(query).mappings()
+        return {(row["system"], row["check"], row["minute"]): row for row in found}
 
     def keep_failures(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
@@ -334,6 +326,18 @@ class SqlTransaction:
             match = [key == value for key, value in zip(keys, row, strict=True)]
             self.connection.execute(delete(chosen).where(*match))
         return len(old)
+
+
+def _waits() -> ColumnElement[bool]:
+    """Whether something that was promised of the same incident earlier has to go first."""
+    earlier = notices.alias("earlier")
+    return exists().where(
+        earlier.c.channel == notices.c.channel,
+        earlier.c.incident == notices.c.incident,
+        earlier.c.state == "pending",
+        earlier.c.id < notices.c.id,
+        earlier.c.kind != NoticeKind.EDIT.value,
+    )
 
 
 def _pending(row: Mapping[Any, Any]) -> PendingNotice:

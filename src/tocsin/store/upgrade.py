@@ -27,18 +27,19 @@ def prepare(engine: Engine, path: Path | None, *, may_upgrade: bool | None = Non
     try:
         with engine.begin() as connection:
             stored = stored_revision(connection)
-            if stored is None and not inspect(connection).get_table_names():
+            tables = inspect(connection).get_table_names()
+            if stored is None and not tables:
                 metadata.create_all(connection)
                 _stamp(connection)
                 return True
     except SQLAlchemyError as error:
         raise _unusable(engine, error) from error
-    if stored == REVISION:
-        return False
-    if stored is None:
+    if stored is None or "journal" not in tables:
         raise StoreError(
             f"{_name(engine)}: holds tables that are not Tocsin's (give Tocsin a database of its own)", permanent=True
         )
+    if stored == REVISION:
+        return False
     if stored > REVISION:
         raise StoreError(
             f"{_name(engine)}: was written by a newer Tocsin (schema {stored}, this one knows {REVISION}; "

@@ -6,8 +6,8 @@ until no promise is queued.
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -35,72 +35,78 @@ class _Job:
     future: Future[Any]
 
 
+class _GroupError(StoreError):
+    """A whole group was not committed. `is_passing`: a lock, or a connection that was lost."""
+
+    def __init__(self, text: str, *, is_passing: bool) -> None:
+        super().__init__(text)
+        self.is_passing = is_passing
+
+
 class Writer:
     """Owns the write connection. `submit` from any thread; results come through futures."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._urgent: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._bulk: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="tocsin-writer", daemon=True)
+        self._urgent: deque[_Job] = deque()
+        self._bulk: deque[_Job] = deque()
+        self._changed = threading.Condition()
         self._is_closed = False
         self.errors = 0
+        self._thread = threading.Thread(target=self._run, name="tocsin-writer", daemon=True)
         self._thread.start()
 
     def submit(self, work: Work, *, bulk: bool = False) -> Future[Any]:
         future: Future[Any] = Future()
-        if self._is_closed or self._urgent.qsize() + self._bulk.qsize() >= QUEUE_LIMIT:
-            why = "it is closed" if self._is_closed else f"{QUEUE_LIMIT} writes are waiting already"
+        with self._changed:
+            why = self._why_full()
+            if why is None:
+                (self._bulk if bulk else self._urgent).append(_Job(work, future))
+                self._changed.notify()
+        if why is not None:
             future.set_exception(StoreError(f"the store takes nothing more: {why}"))
-            return future
-        job = _Job(work, future)
-        if bulk:
-            self._bulk.put(job)
-            self._urgent.put(None)
-        else:
-            self._urgent.put(job)
         return future
+
+    def _why_full(self) -> str | None:
+        if self._is_closed:
+            return "it is closed"
+        is_full = len(self._urgent) + len(self._bulk) >= QUEUE_LIMIT
+        return f"{QUEUE_LIMIT} writes are waiting already" if is_full else None
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Finish what is queued, then stop."""
-        self._is_closed = True
-        self._urgent.put(None)
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while True:
-            group = self._next_group()
-            if group:
-                self._commit(group)
-            elif self._is_closed:
-                return
+        while group := self._next_group():
+            # From here on a job can no longer be cancelled: its result is set whatever becomes of the one who asked.
+            wanted = [job for job in group if job.future.set_running_or_notify_cancel()]
+            if wanted:
+                self._commit(wanted)
 
     def _next_group(self) -> list[_Job]:
-        """What is urgent, all that is there; a single bulk job only when nothing urgent waits."""
-        group = [job for job in [self._urgent.get()] if job is not None]
-        while len(group) < GROUP:
-            try:
-                job = self._urgent.get_nowait()
-            except queue.Empty:
-                break
-            if job is not None:
-                group.append(job)
-        if not group:
-            try:
-                group.append(self._bulk.get_nowait())
-            except queue.Empty:
-                return group
-        elif not self._bulk.empty():
-            self._urgent.put(None)
-        return group
+        """What is urgent; a single bulk job only when nothing urgent waits. Empty when all is done and the writer closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._urgent or self._bulk or self._is_closed)
+            if self._urgent:
+                return [self._urgent.popleft() for _ in range(min(GROUP, len(self._urgent)))]
+            return [self._bulk.popleft()] if self._bulk else []
 
     def _commit(self, group: list[_Job]) -> None:
         try:
             outcomes = self._attempt(group)
-        except StoreError as error:
+        except _GroupError as error:
+            if len(group) > 1 and not error.is_passing:
+                # One of them may be what the database cannot stomach: alone, it takes nobody with it.
+                for job in group:
+                    self._commit([job])
+                return
             self.errors += 1
             for job in group:
-                job.future.set_exception(error)
+                job.future.set_exception(StoreError(str(error)))
             return
         for job, (result, failure) in zip(group, outcomes, strict=True):
             if failure is None:
@@ -119,9 +125,9 @@ class Writer:
             return retrying(self._once, group)
         except RetryError as error:
             cause = error.last_attempt.exception()
-            raise StoreError(f"the store did not commit: {_short(cause)}") from cause
+            raise _GroupError(f"the store did not commit: {_short(cause)}", is_passing=True) from cause
         except SQLAlchemyError as error:
-            raise StoreError(f"the store did not commit: {_short(error)}") from error
+            raise _GroupError(f"the store did not commit: {_short(error)}", is_passing=False) from error
 
     def _once(self, group: list[_Job]) -> list[tuple[Any, Exception | None]]:
         with self._engine.connect() as connection, connection.begin():
