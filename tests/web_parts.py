@@ -52,7 +52,7 @@ def an_app(desk: FakeDesk | None = None, *, now: Callable[[], datetime] = fixed_
     wanted: dict[str, Any] = {
         "metrics": some_metrics(),
         "health": lambda: {"status": "ok"},
-        "ready": lambda: [],
+        "ready": list,
         "slack_events": None,
         "language": "en",
         "timezone": "Asia/Shanghai",
@@ -79,7 +79,7 @@ def ask(app: WebApp, method: str, path: str, **more: Any) -> httpx.Response:
 
 
 @asynccontextmanager
-async def served(app: WebApp, **more: Any):  # noqa: ANN201
+async def served(app: WebApp, **more: Any):
     """The application on a port of its own."""
     from tocsin.web.server import WebServer
 

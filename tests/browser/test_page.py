@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import shutil
 import threading
@@ -11,16 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from web_parts import an_app
 
 from tocsin.errors import StoreError
 from tocsin.testing.desk import FakeDesk, busy_desk, check, clock, entry, incident, rfc3339, system
+from web_parts import an_app
 
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync --disable-quic"
-).split()
+QUIET = ("background-networking", "component-update", "sync")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", *(f"--disable-{what}" for what in QUIET)]
 WAIT_MS = 8000
 
 
@@ -91,12 +90,14 @@ def look(browser, served) -> Iterator[Callable[..., object]]:  # type: ignore[no
     complaints: list[str] = []
     contexts = []
 
-    def opened(path: str = "/", width: int = 1280, height: int = 900, **more: object):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def opened(path: str = "/", width: int = 1280, height: int = 900, **more: object):  # type: ignore[no-untyped-def]
         context = browser.new_context(viewport={"width": width, "height": height}, **more)
         context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(served.url + path)
         return page
@@ -171,7 +172,9 @@ def test_what_happens_appears_by_itself(look, served) -> None:  # type: ignore[n
     assert page.title() == "1 P1 open · Tocsin"
 
     def crm_falls(desk: FakeDesk) -> None:
-        desk.incidents[143] = incident(143, "warehouse", "P1", utc_now(), [clock("response", utc_now(), timedelta(hours=1))])
+        desk.incidents[143] = incident(
+            143, "warehouse", "P1", utc_now(), [clock("response", utc_now(), timedelta(hours=1))]
+        )
 
     served.change(crm_falls)
     page.wait_for_selector("#incident-143")
@@ -189,7 +192,9 @@ def test_an_update_takes_neither_the_focus_nor_what_is_being_written(look, serve
     page.fill("#note-text", "half a sentence")
     page.check("#resolve-anyway")
     page.focus("#note-text")
-    served.change(lambda desk: desk.timelines[142].append(entry(utc_now(), "person:li.na", "incident_noted", text="news")))
+    served.change(
+        lambda desk: desk.timelines[142].append(entry(utc_now(), "person:li.na", "incident_noted", text="news"))
+    )
     page.wait_for_selector(".timeline >> text=news")
     assert page.input_value("#note-text") == "half a sentence"
     assert page.is_checked("#resolve-anyway")
@@ -259,7 +264,9 @@ PAGES = ["/", "/incidents", "/incidents/142", "/incidents/140"]
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_no_page_scrolls_sideways(look, served, width: int, language: str) -> None:  # type: ignore[no-untyped-def]
-    long = check("a-check-with-a-very-long-name-that-nobody-broke-into-words-for-us", "down", rfc3339(utc_now()), text="x" * 300)
+    long = check(
+        "a-check-with-a-very-long-name-that-nobody-broke-into-words-for-us", "down", rfc3339(utc_now()), text="x" * 300
+    )
     served.desk.systems.append(system("s" * 80, [long, check("b")], "down", owner="o" * 60))
     served.desk.incidents[144] = incident(144, "s" * 80, "P2", utc_now(), text="y" * 300)
     page = look(f"/?lang={language}", width=width)
@@ -289,18 +296,23 @@ CONTRAST = """() => {
     const style = getComputedStyle(element), a = light(numbers(style.color)), b = light(ground(element));
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
     const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
-    if (ratio < (large ? 3 : 4.5)) poor.push(`${element.className || element.nodeName}: ${ratio.toFixed(2)} "${element.textContent.trim().slice(0, 20)}"`);
+    const what = `${element.className || element.nodeName} "${element.textContent.trim().slice(0, 20)}"`;
+    if (ratio < (large ? 3 : 4.5)) poor.push(`${what}: ${ratio.toFixed(2)}`);
   }
   return poor;
 }"""
 
-NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), textarea, svg[role=img], nav, progress")].filter((e) => {
-  const label = e.getAttribute("aria-label") || e.textContent.trim() || (e.labels && [...e.labels].map((l) => l.textContent).join(""));
-  return !label && e.checkVisibility() && e.nodeName !== "NAV";
-}).map((e) => e.outerHTML.slice(0, 80))"""
+NAMELESS = """() => {
+  const labels = (e) => e.labels ? [...e.labels].map((l) => l.textContent).join("") : "";
+  return [...document.querySelectorAll("a, button, input:not([type=hidden]), textarea, svg[role=img], progress")]
+    .filter((e) => e.checkVisibility() && !(e.getAttribute("aria-label") || e.textContent.trim() || labels(e)))
+    .map((e) => e.outerHTML.slice(0, 80));
+}"""
 
-SMALL = """() => [...document.querySelectorAll("button, .button, .bar a, .list a")].filter((e) => e.checkVisibility()).map((e) => [e, e.getBoundingClientRect()])
-  .filter(([e, box]) => box.height < 24 || box.width < 24 || (e.matches("button, .button") && box.height < 44)).map(([e]) => e.outerHTML.slice(0, 80))"""
+SMALL = """() => [...document.querySelectorAll("button, .button, .bar a, .list a")].filter((e) => {
+  const { width, height } = e.getBoundingClientRect();
+  return e.checkVisibility() && Math.min(width, height) < (e.matches("button, .button") ? 44 : 24);
+}).map((e) => e.outerHTML.slice(0, 80))"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -318,9 +330,11 @@ def test_everything_has_a_name_a_place_and_a_size_for_a_finger(look, path: str) 
     page = look(path, width=360)
     assert page.evaluate(NAMELESS) == []
     assert page.evaluate(SMALL) == []
-    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].filter((h) => h.checkVisibility()).map((h) => +h.nodeName[1])")
+    levels = page.evaluate(
+        "[...document.querySelectorAll('h1, h2, h3')].filter((h) => h.checkVisibility()).map((h) => +h.nodeName[1])"
+    )
     assert levels.count(1) == 1
-    assert [b for a, b in zip(levels, levels[1:], strict=False) if b > a + 1] == []
+    assert [b for a, b in itertools.pairwise(levels) if b > a + 1] == []
     assert page.locator("main").count() == page.locator("header").count() == page.locator("footer").count() == 1
 
 

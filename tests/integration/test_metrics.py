@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from web_parts import NOW, OWN, an_app, ask, nothing_stored, run, some_metrics
 
 from tocsin.core.model import NO_PHASES, Status
 from tocsin.errors import StoreError
@@ -21,6 +20,7 @@ from tocsin.testing.desk import FakeLive, a_view
 from tocsin.web.exposition import CONTENT_TYPE
 from tocsin.web.figures import OwnFigures, StoredFigures
 from tocsin.web.metrics import Metrics
+from web_parts import NOW, OWN, an_app, ask, nothing_stored, run, some_metrics
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -74,7 +74,9 @@ def test_checks_show_success_phases_counts_expiry_and_their_present_status() -> 
     assert value(samples, "tocsin_probes_total", **own, outcome="up") == 1200
     expiry = datetime.fromtimestamp(value(samples, "tocsin_probe_tls_expiry_timestamp_seconds", **own), UTC)
     assert (expiry - NOW).days == 79
-    assert [dict(labels)["status"] for labels in named(samples, "tocsin_check_status") if ("check", "check-0") in labels] == [
+    assert [
+        dict(labels)["status"] for labels in named(samples, "tocsin_check_status") if ("check", "check-0") in labels
+    ] == [
         "up",
         "up",
         "down",
@@ -99,7 +101,11 @@ def test_a_phase_that_did_not_happen_has_no_sample() -> None:
 
 def test_latency_buckets_are_cumulative_and_agree_with_the_count() -> None:
     samples = scraped()
-    buckets = {dict(k)["le"]: v for k, v in named(samples, "tocsin_probe_latency_seconds_bucket").items() if ("system", "system-1") in k}
+    buckets = {
+        dict(k)["le"]: v
+        for k, v in named(samples, "tocsin_probe_latency_seconds_bucket").items()
+        if ("system", "system-1") in k
+    }
     assert buckets["0.01"] == 40
     assert buckets["0.025"] == 95
     assert list(buckets.values()) == sorted(buckets.values())
@@ -156,7 +162,9 @@ def test_every_counter_and_histogram_is_there_from_the_first_scrape() -> None:
         for clock in ("response", "resolution"):
             for outcome in ("met", "breached", "void"):
                 assert value(samples, "tocsin_clocks_total", severity=severity, clock=clock, outcome=outcome) == 0
-            edges = {dict(k)["le"] for k in named(samples, f"tocsin_{clock}_seconds_bucket") if ("severity", severity) in k}
+            edges = {
+                dict(k)["le"] for k in named(samples, f"tocsin_{clock}_seconds_bucket") if ("severity", severity) in k
+            }
             assert edges == {"300.0", "900.0", "1800.0", "3600.0", "7200.0", "14400.0", "28800.0", "86400.0", "+Inf"}
             assert value(samples, f"tocsin_{clock}_seconds_count", severity=severity) == 0
     for channel in ("slack", "hook"):
@@ -274,11 +282,13 @@ def test_promtool_has_nothing_to_say() -> None:
 
     for stored in (read, nothing_stored):
         text = run(body_of(Metrics(FakeLive(), stored, lambda: OWN, "0.1.0")))
-        told = subprocess.run([promtool, "check", "metrics"], input=text.encode(), capture_output=True, timeout=30, check=False)
+        told = subprocess.run(
+            [promtool, "check", "metrics"], input=text.encode(), capture_output=True, timeout=30, check=False
+        )
         assert (told.returncode, told.stdout + told.stderr) == (0, b"")
 
 
 def test_every_metric_stands_in_the_documentation() -> None:
-    shown = {name for name in re.findall(r"# TYPE (tocsin_\w+)", run(body_of(some_metrics())))}
+    shown = set(re.findall(r"# TYPE (tocsin_\w+)", run(body_of(some_metrics()))))
     told = set(re.findall(r"`(tocsin_\w+)", (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()))
     assert shown == told

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from web_parts import NOW, a_desk, an_app, ask, fixed_now
 
 from tocsin.errors import StoreError
 from tocsin.testing.desk import FakeDesk, incident
 from tocsin.web.openapi import document
+from web_parts import NOW, a_desk, an_app, ask, fixed_now
 
 
 def many(count: int) -> FakeDesk:
@@ -109,7 +109,9 @@ def test_a_store_that_does_not_answer_is_said_so() -> None:
     assert (answer.status_code, answer.json()["errors"]) == (503, [{"message": "the disk is full"}])
 
 
-@pytest.mark.parametrize(("method", "path", "code"), [("GET", "/api/v1/nothing", 404), ("DELETE", "/api/v1/incidents", 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "code"), [("GET", "/api/v1/nothing", 404), ("DELETE", "/api/v1/incidents", 405)]
+)
 def test_other_addresses_are_answered_in_json_too(method: str, path: str, code: int) -> None:
     answer = ask(an_app(), method, path)
     assert answer.status_code == code

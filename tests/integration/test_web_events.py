@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from web_parts import a_desk, an_app, ask, run
-
 from tocsin.errors import StoreError
 from tocsin.testing.desk import FakeDesk
 from tocsin.web.events import Streams
+from web_parts import a_desk, an_app, ask, run
 
 
 async def until(stream: AsyncIterator[bytes], wanted: bytes) -> bytes:

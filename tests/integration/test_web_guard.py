@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
-from web_parts import a_desk, an_app, ask, run
 
 from tocsin.web.guard import MAX_BODY, TimeLimit
+from web_parts import a_desk, an_app, ask, run
 
 FORWARDED = [
     {"Forwarded": "for=203.0.113.5"},
@@ -21,11 +21,21 @@ FORWARDED = [
     {"Via": "1.1 proxy"},
     {"CF-Connecting-IP": "203.0.113.5"},
 ]
-STRANGE_HOSTS = ["tocsin.example.com", "127.0.0.1.example.com", "localhost.example.com", "10.0.0.5:8600", "[2001:db8::1]:8600", "127.1", ""]
+STRANGE_HOSTS = [
+    "tocsin.example.com",
+    "127.0.0.1.example.com",
+    "localhost.example.com",
+    "10.0.0.5:8600",
+    "[2001:db8::1]:8600",
+    "127.1",
+    "",
+]
 
 
 @pytest.mark.parametrize("headers", FORWARDED, ids=lambda h: next(iter(h)))
-@pytest.mark.parametrize("path", ["/", "/api/v1/incidents", "/incidents/142", "/events", "/metrics", "/readyz", "/static/tocsin.css"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1/incidents", "/incidents/142", "/events", "/metrics", "/readyz", "/static/tocsin.css"]
+)
 def test_a_forwarded_request_gets_no_page(headers: Mapping[str, str], path: str) -> None:
     answer = ask(an_app(), "GET", path, headers=headers)
     assert answer.status_code == 403
@@ -37,7 +47,9 @@ def test_a_host_that_is_not_loopback_gets_no_page(host: str) -> None:
     assert ask(an_app(), "GET", "/", headers={"Host": host}).status_code == 403
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:9000", "LOCALHOST:9000", "127.0.0.1", "127.8.8.8:1", "[::1]:8600", "[::1]"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:9000", "LOCALHOST:9000", "127.0.0.1", "127.8.8.8:1", "[::1]:8600", "[::1]"]
+)
 def test_every_way_to_write_loopback_gets_the_page(host: str) -> None:
     assert ask(an_app(), "GET", "/", headers={"Host": host}).status_code == 200
 
@@ -89,7 +101,9 @@ def test_an_act_from_another_origin_is_refused(headers: Mapping[str, str], path:
     assert desk.incidents[142]["state"] == "open"
 
 
-@pytest.mark.parametrize("headers", [{}, {"Origin": "http://127.0.0.1:8600"}, {"Sec-Fetch-Site": "same-origin"}], ids=str)
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": "http://127.0.0.1:8600"}, {"Sec-Fetch-Site": "same-origin"}], ids=str
+)
 def test_an_act_from_the_page_or_a_script_is_done(headers: Mapping[str, str]) -> None:
     desk = a_desk()
     assert ask(an_app(desk), "POST", "/api/v1/incidents/142/ack", headers=headers).status_code == 200

@@ -9,12 +9,12 @@ from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
 
 import pytest
-from web_parts import NOW, a_desk, an_app, ask, fixed_now
 
 from tocsin.errors import StoreError
 from tocsin.testing.desk import FakeDesk, check, clock, entry, incident, rfc3339, strip, system
 from tocsin.web.reader import Reader, countdown, milliseconds
 from tocsin.words import catalogue
+from web_parts import NOW, a_desk, an_app, ask, fixed_now
 
 HOUR = timedelta(hours=1)
 VOID = {"meta", "link", "input", "br", "path", "img", "hr"}
@@ -162,7 +162,10 @@ def test_systems_show_status_strip_and_checks_as_text_too() -> None:
 
 
 def test_the_strip_of_a_system_is_the_worst_of_its_checks() -> None:
-    parts = [check("a", strip=strip(("down", 2), ("up", 58))), check("b", strip=strip(("unobserved", 1), ("degraded", 3)))]
+    parts = [
+        check("a", strip=strip(("down", 2), ("up", 58))),
+        check("b", strip=strip(("unobserved", 1), ("degraded", 3))),
+    ]
     seen = page(FakeDesk(fixed_now, [system("erp", parts)]))
     labels = [attrs["aria-label"] for tag, attrs in seen.tags if tag == "svg" and "aria-label" in attrs]
     assert labels[0] == "Last 60 minutes: Down 2 min, Degraded 3 min, Up 55 min"
@@ -177,7 +180,7 @@ def test_alarms_missing_slack_and_waiting_messages_are_told() -> None:
         {"channel": "hook", "kind": "webhook", "pending": 1, "oldest_s": 5.0},
     ]
     seen = words_of(page(desk))
-    assert "storage the disk is full since 13:30" in seen
+    assert "Storage : the disk is full since 13:30" in seen
     assert "Slack is not connected" in seen
     assert "slack: 3 messages wait to be delivered, the oldest for 2 min." in seen
     assert "hook:" not in seen, "a message that is just being sent is no trouble"
@@ -197,6 +200,13 @@ def test_with_everything_up_the_page_says_so() -> None:
     assert "When a check fails, its incident appears here" in seen
 
 
+def test_what_is_not_observed_is_never_called_up() -> None:
+    blind = system("erp", [check("health", "unobserved")], "unobserved")
+    seen = words_of(page(FakeDesk(fixed_now, [system("crm", [check("health")]), blind])))
+    assert "Everything that is watched is up" not in seen
+    assert "systems not observed: 1 of 2" in seen
+
+
 def test_what_comes_from_outside_is_text_and_never_markup() -> None:
     bad = "<script>alert(1)</script>"
     desk = a_p1(text=bad, title=bad, assignee=bad, system_title={"": bad})
@@ -205,7 +215,9 @@ def test_what_comes_from_outside_is_text_and_never_markup() -> None:
     desk.timelines[7] = [entry(NOW, f"person:{bad}", "incident_noted", text=bad), entry(NOW, "tocsin", bad)]
     for path in ("/", "/incidents", "/incidents/7"):
         seen = page(desk, path)
-        assert [attrs for tag, attrs in seen.tags if tag == "script" and not (attrs.get("src") or "").startswith("/static/")] == []
+        assert [
+            attrs for tag, attrs in seen.tags if tag == "script" and not (attrs.get("src") or "").startswith("/static/")
+        ] == []
         assert not [attrs for tag, attrs in seen.tags if (attrs.get("href") or "").startswith("javascript")]
         assert bad in seen.text
 
@@ -237,7 +249,15 @@ def test_a_resolved_incident_shows_its_outcome_and_nothing_to_acknowledge() -> N
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
 def test_every_action_of_a_timeline_is_said_in_words(language: str) -> None:
     desk = a_p1()
-    data = {"severity": "P1", "from": "P2", "to": "P1", "check": "login", "clock": "response", "share": 0.75, "due_at": rfc3339(NOW)}
+    data = {
+        "severity": "P1",
+        "from": "P2",
+        "to": "P1",
+        "check": "login",
+        "clock": "response",
+        "share": 0.75,
+        "due_at": rfc3339(NOW),
+    }
     actions = [key.removeprefix("action.") for key in catalogue("web", "en") if key.startswith("action.")]
     desk.timelines[7] = [entry(NOW, "tocsin", action, **data) for action in [*actions, "made_by_a_later_version"]]
     seen = words_of(page(desk, "/incidents/7", language=language))
@@ -320,19 +340,30 @@ def test_what_is_no_form_is_refused(content: bytes, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h 00 min"), (11_100, "3 h 05 min"), (187_200, "2 d 4 h")],
+    [
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h 00 min"),
+        (11_100, "3 h 05 min"),
+        (187_200, "2 d 4 h"),
+    ],
 )
 def test_spans_are_said_in_their_two_largest_units(seconds: float, said: str) -> None:
     assert Reader("en", ZoneInfo("UTC"), NOW).span(seconds) == said
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(-5, "00:00"), (59, "00:59"), (3127, "52:07"), (13_927, "3:52:07"), (183_609, "51:00:09")])
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(-5, "00:00"), (59, "00:59"), (3127, "52:07"), (13_927, "3:52:07"), (183_609, "51:00:09")]
+)
 def test_countdowns_are_to_the_second(seconds: float, said: str) -> None:
     assert countdown(seconds) == said
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(None, "–"), (0.0008, "0.8 ms"), (0.0123, "12 ms"), (0.00996, "10 ms"), (0.9999, "1.00 s"), (1.34, "1.34 s")]
+    ("seconds", "said"),
+    [(None, "–"), (0.0008, "0.8 ms"), (0.0123, "12 ms"), (0.00996, "10 ms"), (0.9999, "1.00 s"), (1.34, "1.34 s")],
 )
 def test_response_times_are_short(seconds: float | None, said: str) -> None:
     assert milliseconds(seconds) == said

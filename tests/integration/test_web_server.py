@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx
 import pytest
-from web_parts import a_desk, an_app, ask, run, served, some_metrics
 
 from tocsin.errors import UsageError
 from tocsin.web import server as server_module
 from tocsin.web.app import build_metrics_app
 from tocsin.web.listen import bind, owner_of
 from tocsin.web.server import WebServer
+from web_parts import a_desk, an_app, ask, run, served, some_metrics
 
 
 async def read_head(reader: asyncio.StreamReader) -> bytes:
@@ -45,7 +45,9 @@ def test_a_free_port_has_no_owner() -> None:
     assert owner_of(port) is None
 
 
-@pytest.mark.parametrize(("host", "said"), [("203.0.113.77", "no address of this machine"), ("no such host", "no address of this machine")])
+@pytest.mark.parametrize(
+    ("host", "said"), [("203.0.113.77", "no address of this machine"), ("no such host", "no address of this machine")]
+)
 def test_an_address_that_is_not_ours_is_told(host: str, said: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
         bind("metrics_listen", host, 0)
@@ -140,16 +142,16 @@ def test_the_second_address_serves_only_what_machines_ask_and_to_anybody() -> No
     app = build_metrics_app(metrics=some_metrics(), health=lambda: {"status": "ok"}, ready=lambda: reasons)
 
     async def work() -> None:
-        async with served(app, setting="metrics_listen") as server:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
-                outside = {"Host": "monitor.example.com", "X-Forwarded-For": "203.0.113.9"}
-                assert (await client.get("/metrics", headers=outside)).status_code == 200
-                assert (await client.get("/healthz", headers=outside)).json() == {"status": "ok"}
-                unready = await client.get("/readyz", headers=outside)
-                assert (unready.status_code, unready.json()) == (503, {"ready": False, "reasons": reasons})
-                for path in ("/", "/events", "/api/v1/incidents", "/slack/events", "/static/tocsin.css"):
-                    assert (await client.get(path)).status_code == 404
-                assert (await client.post("/metrics")).status_code == 405
+        async with served(app, setting="metrics_listen") as server, httpx.AsyncClient() as client:
+            client.base_url = httpx.URL(f"http://127.0.0.1:{server.port}")
+            outside = {"Host": "monitor.example.com", "X-Forwarded-For": "203.0.113.9"}
+            assert (await client.get("/metrics", headers=outside)).status_code == 200
+            assert (await client.get("/healthz", headers=outside)).json() == {"status": "ok"}
+            unready = await client.get("/readyz", headers=outside)
+            assert (unready.status_code, unready.json()) == (503, {"ready": False, "reasons": reasons})
+            for path in ("/", "/events", "/api/v1/incidents", "/slack/events", "/static/tocsin.css"):
+                assert (await client.get(path)).status_code == 404
+            assert (await client.post("/metrics")).status_code == 405
 
     run(work())
 
@@ -167,5 +169,7 @@ def test_slack_gets_the_status_and_the_body_that_its_channel_answers() -> None:
     async def refuse(headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
         return 401, "text/plain; charset=utf-8", b"bad signature"
 
-    answer = ask(an_app(slack_events=refuse), "POST", "/slack/events", content=b"x", headers={"Sec-Fetch-Site": "cross-site"})
+    answer = ask(
+        an_app(slack_events=refuse), "POST", "/slack/events", content=b"x", headers={"Sec-Fetch-Site": "cross-site"}
+    )
     assert (answer.status_code, answer.text) == (401, "bad signature")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tocsin.config.yaml_positions import Mark, masked, read_yaml
+from tocsin.config.document import Mark, masked
+from tocsin.config.yaml_positions import read_yaml
 
 
 def said(text: str) -> list[str]:

@@ -27,6 +27,7 @@ FACTS = Facts(
     failing=2,
     checks=5,
 )
+TEN = "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"
 
 
 @pytest.mark.parametrize(
@@ -56,19 +57,14 @@ def test_every_fact_can_be_asked_for(text: str, expected: bool) -> None:
         ('values["load"] > 1.0', 'key "load" is not among the values'),
         ('values["version"] > 1.0', "> cannot be applied to a text and a number"),
         ('values["version"]', 'it is "7.1", neither true nor false'),
-        ("values['error_rate'] ? true : false", "it is"),
         (
-            "[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, [1,2,3,4,5,6,7,8,9,10].all(c, "
-            "[1,2,3,4,5,6,7,8,9,10].all(d, [1,2,3,4,5,6,7,8,9,10].all(e, a + b + c + d + e > 0)))))",
+            f"{TEN}.all(a, {TEN}.all(b, {TEN}.all(c, {TEN}.all(d, {TEN}.all(e, a + b + c + d + e > 0)))))",
             "it takes too many steps",
         ),
     ],
 )
 def test_a_rule_that_cannot_be_judged_says_why(text: str, because: str) -> None:
-    answer = compile_decision(text)(FACTS)
-    assert isinstance(answer, CannotJudge)
-    if because != "it is":
-        assert answer.because == because
+    assert compile_decision(text)(FACTS) == CannotJudge(because)
 
 
 def test_what_another_part_answers_first_need_not_be_judged() -> None:

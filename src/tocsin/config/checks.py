@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from tocsin.config.context import Context, digest, trace
+from tocsin.config.document import Path
 from tocsin.config.later import KINDS
 from tocsin.config.scalars import Fresh, SecretName
 from tocsin.config.schema import (
@@ -22,7 +23,6 @@ from tocsin.config.schema import (
 )
 from tocsin.config.spans import show_span
 from tocsin.config.words import suggestion
-from tocsin.config.yaml_positions import Path
 from tocsin.core.policy import Check, HttpTarget, Judge, Target, TcpTarget, Threshold, Tls
 from tocsin.expressions import (
     ExpressionError,

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Any
 
+from tocsin.config.document import Path
 from tocsin.config.findings import Findings
 from tocsin.config.scalars import SecretName
 from tocsin.config.secrets import MissingSecret, Secrets
 from tocsin.config.settings import Settings
 from tocsin.config.words import suggestion
-from tocsin.config.yaml_positions import Path
 
 MAX_TLS_FILE = 4 * 1024 * 1024
 
@@ -52,7 +52,7 @@ class Context:
             self.findings.error(path, f"{file} holds nothing in PEM format (-----BEGIN …)")
         return str(file), hashlib.sha256(content).hexdigest()
 
-    def known(self, name: str, names: dict[str, Any], thing: str, path: Path, *, section: str) -> bool:
+    def known(self, name: str, names: Mapping[str, Any], thing: str, path: Path, *, section: str) -> bool:
         """Whether a name is among the known ones; noted if not, with what would be right."""
         if name in names:
             return True

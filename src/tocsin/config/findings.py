@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from tocsin.config.document import Path
 from tocsin.config.words import suggestion
-from tocsin.config.yaml_positions import Path
 from tocsin.errors import ConfigurationError, Problem
 from tocsin.expressions.errors import ExpressionError
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tocsin.config import later
+from tocsin.config.document import Document, Path
 from tocsin.config.words import suggestion
-from tocsin.config.yaml_positions import Document, Path
 from tocsin.errors import Problem
 
 MAPS = ("systems", "response", "calendars", "people", "teams", "channels")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tocsin.config.document import Path
 from tocsin.config.findings import Findings
-from tocsin.config.yaml_positions import Path
 
 SETTINGS = (
     "tls",

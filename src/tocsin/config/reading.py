@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.config import later
+from tocsin.config.document import Document
 from tocsin.config.findings import Findings
 from tocsin.config.joined import SECTIONS
 from tocsin.config.settings import Settings
 from tocsin.config.sources import Layered, add_environment, add_secret_files, layered
-from tocsin.config.yaml_positions import Document, read_yaml
+from tocsin.config.yaml_positions import read_yaml
 from tocsin.config.zones import local_zone
 from tocsin.errors import ConfigurationError, Problem
 

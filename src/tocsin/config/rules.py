@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tocsin.config.build import Builder
+from tocsin.config.build import build
 from tocsin.config.context import Context
 from tocsin.config.findings import Findings
 from tocsin.config.folders import read_folders
@@ -50,6 +50,6 @@ def rulebook_from_document(
 def _loaded(joined: Joined, unread: list[Problem], settings: Settings, secrets: Secrets, now: Now) -> Loaded:
     findings = Findings(joined)
     findings.add(joined.problems)
-    rulebook = Builder(joined, Context(settings, secrets, findings, now)).build()
+    rulebook = build(joined, Context(settings, secrets, findings, now))
     findings.raise_if_any()
     return Loaded(rulebook, (*settings.warnings, *unread, *findings.warnings), joined.as_document())

@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from tocsin.config.context import Context
+from tocsin.config.document import Path
 from tocsin.config.joined import Joined
 from tocsin.config.schema import SeverityEntry
 from tocsin.config.words import MAX_COMPARED
-from tocsin.config.yaml_positions import Path
 from tocsin.core.model import Severity
 from tocsin.core.policy import Predicate, SeverityRule, System
 from tocsin.expressions import ExpressionError, compared_words, compile_decision

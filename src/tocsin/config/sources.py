@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tocsin.config.document import Document
+from tocsin.config.document import Path as KeyPath
 from tocsin.config.settings import Settings, SlackSettings
 from tocsin.config.words import suggestion
-from tocsin.config.yaml_positions import Document
-from tocsin.config.yaml_positions import Path as KeyPath
 from tocsin.errors import Problem
 
 PREFIX = "TOCSIN_"

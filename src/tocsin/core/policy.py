@@ -185,6 +185,15 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Team:
+    """People who own systems together."""
+
+    id: str
+    title: Text
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelSpec:
     """A way out. `kind` is "slack" or "webhook"; `options` holds the kind's own keys, secrets resolved: never log it."""
 
@@ -203,6 +212,7 @@ class Rulebook:
     response: Mapping[Severity, ResponsePolicy] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=lambda: {"24x7": ALWAYS})
     people: Mapping[str, Person] = field(default_factory=dict)
+    teams: Mapping[str, Team] = field(default_factory=dict)
     channels: Mapping[str, ChannelSpec] = field(default_factory=dict)
     reopen_within: timedelta = timedelta(minutes=15)
     alarms_to: tuple[str, ...] = ()
@@ -212,6 +222,14 @@ class Rulebook:
     def check(self, system: str, check: str) -> Check | None:
         known = self.systems.get(system)
         return next((c for c in known.checks if c.name == check), None) if known else None
+
+    def owner_of(self, system: System, language: str = "") -> Person | None:
+        """The person who owns a system; a team reads as one, by its title and its members' names."""
+        team = self.teams.get(system.owner)
+        if team is None:
+            return self.people.get(system.owner)
+        names = ", ".join(self.people[member].name for member in team.members)
+        return Person(team.id, f"{in_language(team.title, language)} ({names})")
 
     def channels_of(self, system: System) -> tuple[str, ...]:
         """The channels that are told about a system's incidents."""

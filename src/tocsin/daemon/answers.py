@@ -71,7 +71,7 @@ class Answers:
         now: datetime,
     ) -> dict[str, Any]:
         watched = self._live.watched.get(system.name, {})
-        owner = self._live.rulebook.people.get(system.owner)
+        owner = self._live.rulebook.owner_of(system)
         return {
             "system": system.name,
             "title": dict(system.title),

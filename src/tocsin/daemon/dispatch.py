@@ -152,6 +152,7 @@ class Dispatcher:
         incident = case.incident if case is not None else None
         system = rulebook.systems.get(incident.system) if incident is not None else None
         spec = rulebook.channels.get(channel)
+        language = (spec.language if spec is not None else "") or self._context.language
         # Without a root message a line has nowhere to stand: it goes out as the page.
         is_orphan = task.root is None and notice.kind in (NoticeKind.REPLY, NoticeKind.BROADCAST)
         base = self._context.public_url.rstrip("/")
@@ -160,12 +161,12 @@ class Dispatcher:
             kind=NoticeKind.PAGE if is_orphan and incident is not None else notice.kind,
             event=notice.event,
             at=notice.at,
-            language=(spec.language if spec is not None else "") or self._context.language,
+            language=language,
             data=notice.data,
             incident=incident,
             clocks=tuple(c for c in case.clocks if c.superseded_at is None) if case is not None else (),
             system=system,
-            owner=rulebook.people.get(system.owner) if system is not None else None,
+            owner=rulebook.owner_of(system, language) if system is not None else None,
             people=rulebook.people,
             root=task.root,
             link=f"{base}/incidents/{incident.id}" if base and incident is not None else "",

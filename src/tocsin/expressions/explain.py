@@ -106,7 +106,7 @@ def _no_overload(
     at = next((i for i, token in enumerate(tokens) if (token.line, token.column) == (line, column)), None)
     sides = [] if at is None else [*tokens[max(at - 1, 0) : at], *tokens[at + 1 : at + 2]]
     if len(kinds) == 2 and set(kinds) <= _NUMBERS:
-        return _mixed_numbers(tokens[max((at or 0) - 4, 0) : at], sides, Fault("", column, line))
+        return _mixed_numbers(sides, line, column)
     if any(token.text == "status" for token in sides) and set(kinds) == {"int", "string"}:
         return Fault(_status_advice(vocabulary), column, line)
     if "google.protobuf.Duration" in kinds and len(kinds) == 2:
@@ -118,14 +118,11 @@ def _no_overload(
     return Fault(f"{sign.replace('_', ' ').strip()} cannot be applied to {shown}", column, line)
 
 
-def _mixed_numbers(before: Sequence[Token], sides: Sequence[Token], where: Fault) -> Fault:
+def _mixed_numbers(sides: Sequence[Token], line: int, column: int) -> Fault:
     for token in sides:
         if token.sort is Sort.INT:
             return Fault(f"a number with decimals meets a whole one: write {token.text}.0", token.column, token.line)
-    if [token.text for token in before][:2] == ["orValue", "("] and before[2].sort is Sort.INT:
-        number = before[2]
-        return Fault(f"a number with decimals is wanted: write {number.text}.0", number.column, number.line)
-    return Fault("a whole number meets one with decimals: wrap it in double(…)", where.column, where.line)
+    return Fault("a whole number meets one with decimals: wrap it in double(…)", column, line)
 
 
 def _status_advice(vocabulary: Vocabulary) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from tocsin.core.model import TransportFailure
 from tocsin.probes.failures import ProbeFailed, no_address, of_lookup_error
 from tocsin.probes.workers import Workers
+
+V = TypeVar("V")
+Key = tuple[str, str]
 
 QUICK_THREADS = 16
 SLOW_THREADS = 4
@@ -45,18 +50,17 @@ def look_up(host: str, ip: str) -> Sequence[Address]:
 
 @dataclass(slots=True)
 class Lookup:
-    """One question to the system, shared by all who ask the same. Not started: it waits for a thread of ours."""
+    """One question to the system, shared by all who ask the same. Not started: it still waits for a thread of ours."""
 
-    future: asyncio.Future[Sequence[Address]] | None = None
     is_started: bool = False
-    is_late: bool = False
+    took_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     until: float
     addresses: tuple[Address, ...]
-    failure: ProbeFailed | None = None
+    failure: TransportFailure | None = None
 
 
 class Resolver:
@@ -67,81 +71,67 @@ class Resolver:
         self._monotonic = monotonic
         self._quick = Workers("lookup", QUICK_THREADS)
         self._slow = Workers("slow-lookup", SLOW_THREADS)
-        self._known: dict[tuple[str, str], _Known] = {}
-        self._asked: dict[tuple[str, str], Lookup] = {}
-        self._slow_names: dict[tuple[str, str], None] = {}
+        self._known: dict[Key, _Known] = {}
+        self._asked: dict[Key, tuple[Lookup, asyncio.Future[Sequence[Address]]]] = {}
+        self._slow_names: dict[Key, bool] = {}
 
-    async def resolve(self, host: str, ip: str, lookup: Lookup | None = None) -> tuple[Address, ...]:
-        """Return at least one address. `lookup`, when given, is told whether the question is on its way. Raises ProbeFailed."""
+    async def resolve(
+        self, host: str, ip: str, waiting: Callable[[Lookup], None] | None = None
+    ) -> tuple[Address, ...]:
+        """Return at least one address. `waiting` is told of the question that has to be waited for. Raises ProbeFailed."""
         key = (host, ip)
-        known = _literal(host, ip) or self._remembered(key)
-        if known is None:
-            known = await self._ask(key, lookup or Lookup())
+        known = _literal(host, ip) or self._known.get(key)
+        if known is None or known.until <= self._monotonic():
+            lookup, future = self._asked.get(key) or self._ask(key)
+            if waiting is not None:
+                waiting(lookup)
+            # Not awaited directly: whoever gives up must not take the answer from the others.
+            await asyncio.wait([future])
+            known = self._known[key]
         if known.failure is not None:
-            raise ProbeFailed(known.failure.failure.reason, known.failure.failure.text)
+            raise ProbeFailed(known.failure.reason, known.failure.text)
         return known.addresses
 
     def close(self) -> None:
         self._quick.close()
         self._slow.close()
 
-    def _remembered(self, key: tuple[str, str]) -> _Known | None:
-        known = self._known.get(key)
-        return known if known is not None and known.until > self._monotonic() else None
+    def _ask(self, key: Key) -> tuple[Lookup, asyncio.Future[Sequence[Address]]]:
+        lookup = Lookup()
 
-    async def _ask(self, key: tuple[str, str], own: Lookup) -> _Known:
-        shared = self._asked.get(key)
-        if shared is None:
-            shared = self._asked[key] = Lookup()
-            shared.future = self._submit(key, shared)
-            shared.future.add_done_callback(lambda done: self._answered(key, done))
-        own.future = shared.future
-        own.is_late = True
-        assert shared.future is not None
-        try:
-            # Whoever gives up must not take the answer from the others.
-            await asyncio.wait([shared.future])
-        finally:
-            own.is_late = not shared.is_started
-        return self._known[key]
-
-    def _submit(self, key: tuple[str, str], shared: Lookup) -> asyncio.Future[Sequence[Address]]:
         def work() -> Sequence[Address]:
-            shared.is_started = True
-            return self._look(*key)
+            lookup.is_started = True
+            started = self._monotonic()
+            try:
+                return self._look(*key)
+            finally:
+                lookup.took_s = self._monotonic() - started
 
-        started = self._monotonic()
-        lane = self._slow if key in self._slow_names else self._quick
-        future = lane.submit(work)
-        future.add_done_callback(lambda _: self._timed(key, self._monotonic() - started))
-        return future
+        future = (self._slow if key in self._slow_names else self._quick).submit(work)
+        future.add_done_callback(lambda done: self._answered(key, lookup, done))
+        self._asked[key] = lookup, future
+        return lookup, future
 
-    def _timed(self, key: tuple[str, str], took_s: float) -> None:
-        if took_s >= SLOW_S:
-            _keep(self._slow_names, key, None)
-        else:
-            self._slow_names.pop(key, None)
-
-    def _answered(self, key: tuple[str, str], done: asyncio.Future[Sequence[Address]]) -> None:
-        self._asked.pop(key, None)
-        if done.cancelled():
-            return
-        host, ip = key
-        error = done.exception()
-        now = self._monotonic()
+    def _answered(self, key: Key, lookup: Lookup, done: asyncio.Future[Sequence[Address]]) -> None:
+        del self._asked[key]
+        error, now = done.exception(), self._monotonic()
         if isinstance(error, Exception):
-            known = _Known(now + BAD_FOR_S, (), of_lookup_error(error, host, ip))
+            known = _Known(now + BAD_FOR_S, (), of_lookup_error(error, *key).failure)
         elif addresses := tuple(done.result())[:ADDRESSES]:
             known = _Known(now + GOOD_FOR_S, addresses)
         else:
-            known = _Known(now + BAD_FOR_S, (), no_address(host, ip))
+            known = _Known(now + BAD_FOR_S, (), no_address(*key).failure)
         _keep(self._known, key, known)
+        if lookup.took_s >= SLOW_S:
+            _keep(self._slow_names, key, True)
+        else:
+            self._slow_names.pop(key, None)
 
 
-def _keep(table: dict[tuple[str, str], object] | dict[tuple[str, str], _Known], key: tuple[str, str], value: object) -> None:
+def _keep(table: dict[Key, V], key: Key, value: V) -> None:
     """Put in last, and drop the oldest where the table grew too long."""
     table.pop(key, None)
-    table[key] = value  # type: ignore[assignment]
+    table[key] = value
     if len(table) > NAMES:
         del table[next(iter(table))]
 
@@ -156,7 +146,7 @@ def _literal(host: str, ip: str) -> _Known | None:
         return None
     wanted = FAMILIES[ip]
     addresses = tuple(a for a in _addresses(found) if wanted in (socket.AF_UNSPEC, a.family))
-    return _Known(0.0, addresses, None if addresses else no_address(host, ip))
+    return _Known(math.inf, addresses, None if addresses else no_address(host, ip).failure)
 
 
 def _addresses(found: Sequence[tuple[int, int, int, str, tuple[object, ...]]]) -> list[Address]:

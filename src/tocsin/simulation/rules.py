@@ -97,7 +97,7 @@ def _severity() -> tuple[SeverityRule, ...]:
 
 def _response() -> dict[Severity, ResponsePolicy]:
     hours = {n: timedelta(hours=n) for n in (1, 4, 24)}
-    remind = (0.5, 0.75, 0.9, 1.0, 1.5)
+    remind = (0.5, 1.0, 1.5)
     return {
         Severity.P1: ResponsePolicy(Severity.P1, hours[1], hours[4], remind=remind, version="1"),
         Severity.P2: ResponsePolicy(Severity.P2, hours[4], hours[24], remind=(0.75, 1.0), version="1"),

@@ -96,7 +96,7 @@ def write_script(seed: int) -> list[Step]:
     """The script of a seed: it starts with something that fails, and goes on with anything."""
     random = Random(seed)  # noqa: S311  # chance that can be repeated is the point
     steps: list[Step] = [(_failure(random),)]
-    steps += [_step(random) for _ in range(random.randint(6, 16))]
+    steps += [_step(random) for _ in range(random.randint(3, 9))]
     return steps
 
 

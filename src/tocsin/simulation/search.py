@@ -177,8 +177,11 @@ async def _retry(world: World) -> None:
 
 
 async def _decide(world: World) -> None:
+    """Probe each check often enough that its truth is decided."""
     for _ in range(ROUNDS_UNTIL_DECIDED):
-        await world.wait(EVERY)
+        world.clock.advance(EVERY)
+        world.feed()
+    await world.turn()
 
 
 async def _until_told(world: World) -> None:

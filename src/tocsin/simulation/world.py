@@ -38,6 +38,9 @@ from tocsin.simulation.store import Disk, SimulatedStore
 VISITS_AT_MOST = 400
 STARTS_AT_MOST = 10
 RELOADS_AT_MOST = 20
+LAZY = ("history", "heartbeat")
+"""Loops that promise nothing to anybody: they get a turn now and then, which leaves time for more seeds."""
+LAZY_CHANCE = 0.2
 
 
 class Broken(Exception):  # noqa: N818
@@ -154,7 +157,7 @@ class World:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         problem = None if task.cancelled() else task.exception()
-        if problem is not None and not isinstance(problem, Crash):
+        if problem is not None and not isinstance(problem, Crash | StoreError):
             self._problems.append(problem)
 
     async def turn(self, *works: Coroutine[Any, Any, None]) -> None:
@@ -166,7 +169,8 @@ class World:
             loop.create_task(work)
         for turned in self.life.loops:
             turned.rounds = 0
-            turned.start_if_due()
+            if turned.name not in LAZY or self._random.random() < LAZY_CHANCE:
+                turned.start_if_due()
         while running := self._tasks - {player}:
             await asyncio.wait(running)
         self.record.awake.append((began, self.clock.now()))
@@ -249,8 +253,10 @@ class World:
         self._outage.unheard.remove(act)
 
     async def _newest(self, system: str, *, is_resolved: bool) -> int | None:
+        """The newest incident of the system, or of any: people work on what there is."""
         listed = await self.life.commands.call("incident_list", {"all": True}, actor="person:li.na")
-        mine = [one["id"] for one in listed if one["system"] == system and (one["state"] == "resolved") is is_resolved]
+        there = [one for one in listed if (one["state"] == "resolved") is is_resolved]
+        mine = [one["id"] for one in there if one["system"] == system] or [one["id"] for one in there]
         return mine[0] if mine else None
 
     def _heard(self, act: Act, result: Any, actor: str) -> None:

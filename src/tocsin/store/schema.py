@@ -180,7 +180,7 @@ clocks = Table(
     Column("ended_at", UtcDateTime),
     Column("superseded_at", UtcDateTime),
     Column("pauses", JSON, nullable=False),
-    Column("exclusion", JSON),
+    Column("exclusion", JSON(none_as_null=True)),
     Index(
         "ix_clocks_wake_at",
         "wake_at",
@@ -242,7 +242,7 @@ rollups = Table(
     Column("latency_sum_s", Float, nullable=False),
     Column("latency_max_s", Float, nullable=False),
     Column("latency", LargeBinary, nullable=False),
-    Column("values", JSON),
+    Column("values", JSON(none_as_null=True)),
     Index("ix_rollups_minute", "minute"),
 )
 

@@ -298,10 +298,14 @@ class SqlTransaction:
             return
         statement = self._insert(rollups)
         changes = {name: statement.excluded[name] for name in MEASURED}
-        stored = self._rollups_of({row["minute"] for row in rows})
-        merged = [joined(stored.get((row["system"], row["check"], row["minute"])), row) for row in rows]
+        known = self._rollups_of({row["minute"] for row in rows})
+        sums: dict[tuple[str, str, datetime], dict[str, Any]] = {}
+        for row in rows:
+            key = (row["system"], row["check"], row["minute"])
+            sums[key] = joined(sums.get(key) or known.get(key), row)
         self.connection.execute(
-            statement.on_conflict_do_update(index_elements=["system", "check", "minute"], set_=changes), merged
+            statement.on_conflict_do_update(index_elements=["system", "check", "minute"], set_=changes),
+            list(sums.values()),
         )
 
     def _rollups_of(self, minutes: set[datetime]) -> dict[tuple[str, str, datetime], Mapping[Any, Any]]:

@@ -53,6 +53,7 @@ def system(name: str, checks: Sequence[Json], status: str = "up", **more: Any) -
         "muted_by": None,
         "title": {"": name.upper()},
         "owner": "li.na",
+        "owner_name": more.get("owner", "Li Na"),
         "tier": "core",
         "runbook": f"https://wiki.example.com/{name}",
         "checks": list(checks),

@@ -59,7 +59,9 @@ class Pages:
             status=status,
             incidents=incidents,
             systems=systems,
+            all_up=bool(systems) and all(system.status == "up" for system in systems),
             failing=sum(system.status in ("down", "degraded") for system in systems),
+            unseen=sum(system.status == "unobserved" for system in systems),
             p1=sum(incident.severity == "P1" for incident in incidents),
             waiting=[c for c in status.get("channels") or () if c["pending"] and (c.get("oldest_s") or 0) >= 60],
         )

@@ -17,9 +17,9 @@ from tocsin.web.listen import bind
 MOST_CONNECTIONS = 256
 KEEP_ALIVE_S = 15
 HEADERS_LIMIT_S = 10.0
-GRACE_S = 3
+GRACE_S = 1
 START_LIMIT_S = 10.0
-CUT_OFF_S = 1.0
+CUT_OFF_S = 0.3
 
 
 class WebServer:
@@ -55,7 +55,7 @@ class WebServer:
             self._serving.cancel()
             raise UsageError(f"{self._setting}: the server did not start within {START_LIMIT_S:.0f} s (start it again)")
 
-    async def stop(self, within_s: float = GRACE_S + 2) -> None:
+    async def stop(self, within_s: float = GRACE_S + 0.4) -> None:
         """Take no more connections, end the event streams, let the rest finish; what does not is cut off."""
         if self._server is None or self._serving is None:
             return

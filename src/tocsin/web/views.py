@@ -121,7 +121,7 @@ def system_of(system: Json, reader: Reader) -> SystemView:
         title=reader.title(system.get("title"), system["system"]),
         status=system["status"],
         status_text=reader.say(f"status.{system['status']}"),
-        owner=system.get("owner") or "",
+        owner=system.get("owner_name") or system.get("owner") or "",
         tier=system.get("tier") or "",
         runbook=web_address(system.get("runbook")),
         muted_by=system.get("muted_by") or "",
@@ -168,8 +168,8 @@ def incidents_of(status: Json, reader: Reader) -> list[IncidentView]:
 
 
 def incident_of(incident: Json, system: Json | None, reader: Reader) -> IncidentView:
-    known = system or {}
-    title = known.get("title") or incident.get("system_title")
+    known = {**incident, **(system or {})}
+    title = known.get("title") if system else incident.get("system_title")
     owed = [clock for clock in incident["clocks"] if is_owed(clock, incident)]
     return IncidentView(
         id=incident["id"],
@@ -182,7 +182,7 @@ def incident_of(incident: Json, system: Json | None, reader: Reader) -> Incident
         failing_since=reader.moment(incident["failing_since"]),
         failing_for=reader.since(incident["failing_since"]),
         opened=reader.moment(incident["opened_at"]),
-        owner=known.get("owner") or "",
+        owner=known.get("owner_name") or known.get("owner") or "",
         runbook=web_address(known.get("runbook")),
         rule=incident.get("rule") or {},
         answer=_said("incident.answered", incident.get("acknowledged_at"), incident.get("acknowledged_by"), reader),

@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -26,11 +25,15 @@ log = structlog.get_logger(__name__)
 CONNECTIONS = 2
 CONNECT_WITHIN_S = 15.0
 ACKNOWLEDGE_WITHIN_S = 3.0
-RENEW_AFTER_S = 15 * 60.0
+RENEW_AFTER_S = 60 * 60.0
 PING_S = 10.0
 LONGEST_PAUSE_S = 60.0
 LARGEST_MESSAGE = 1024 * 1024
 REMEMBERED = 2048
+OVERLAP_S = 2.0
+PART_WITHIN_S = 2.0
+GOODBYE = (1000).to_bytes(2, "big")
+GONE = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 CARRIES_PAYLOAD = ("interactive", "events_api", "slash_commands")
 
 
@@ -48,6 +51,7 @@ class SlackSocket:
         renew_after_s: float = RENEW_AFTER_S,
         ping_s: float = PING_S,
         first_pause_s: float = 1.0,
+        overlap_s: float = OVERLAP_S,
     ) -> None:
         self._api = api
         self._app_token = app_token
@@ -57,10 +61,12 @@ class SlackSocket:
         self._renew_after_s = renew_after_s
         self._ping_s = ping_s
         self._first_pause_s = first_pause_s
+        self._overlap_s = overlap_s
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._listening: set[int] = set()
         self._problem: str | None = "not connected yet"
         self._foreign = 0
+        self._retiring: set[asyncio.Task[None]] = set()
 
     @property
     def is_connected(self) -> bool:
@@ -76,9 +82,15 @@ class SlackSocket:
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
-            for number in range(self._connections):
-                tasks.create_task(self._hold(session, number), name=f"slack socket {number}")
+        async with aiohttp.ClientSession() as session:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for number in range(self._connections):
+                        tasks.create_task(self._hold(session, number), name=f"slack socket {number}")
+            finally:
+                for task in self._retiring:
+                    task.cancel()
+                await asyncio.gather(*self._retiring, return_exceptions=True)
 
     async def _hold(self, session: aiohttp.ClientSession, number: int) -> None:
         """Keep one connection: open, listen, open again."""
@@ -108,7 +120,7 @@ class SlackSocket:
         return min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def _listen(self, session: aiohttp.ClientSession, number: int, address: str, renew_after_s: float) -> None:
-        """Hear one connection out: until Slack ends it, it breaks, or it is old."""
+        """Hear one connection out: until Slack asks for another, it breaks, or it is old. Then its successor is opened first."""
         async with asyncio.timeout(CONNECT_WITHIN_S):
             connection = await session.ws_connect(
                 address,
@@ -117,23 +129,55 @@ class SlackSocket:
                 proxy=proxy_for(address),
                 timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
             )
+        is_open = False
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 self._greeted(number, _object(await connection.receive_str()))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(renew_after_s):
-                    await self._hear_out(connection)
+            is_open = await self._hear_out(connection, renew_after_s)
         except TypeError as error:
             raise DeliveryError("Slack ended the connection without a greeting") from error
         finally:
             self._listening.discard(number)
             self._problem = "the connection ended"
+            if not is_open:
+                await connection.close()
+        if is_open:
+            task = asyncio.create_task(self._retire(connection), name="slack socket retiring")
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    async def _retire(self, connection: aiohttp.ClientWebSocketResponse) -> None:
+        """Go on listening while the successor connects; then say goodbye, and still take in what was under way.
+
+        The library's own `close` would throw away what arrives before the other side has read the goodbye.
+        """
+        try:
+            if not await self._hear_out(connection, self._overlap_s):
+                return
+            await connection.send_frame(GOODBYE, aiohttp.WSMsgType.CLOSE)
+            await self._hear_out(connection, PART_WITHIN_S)
+        except (OSError, aiohttp.ClientError) as error:
+            log.debug("A Slack socket broke while it was given up", action="slack_socket_lost", error=str(error))
+        finally:
             await connection.close()
 
-    async def _hear_out(self, connection: aiohttp.ClientWebSocketResponse) -> None:
-        async for frame in connection:
+    async def _hear_out(self, connection: aiohttp.ClientWebSocketResponse, within_s: float) -> bool:
+        """Take in what comes. True when it is time to part, False when the connection is gone already.
+
+        The limit is on waiting alone: whatever has arrived is worked on whole, never cancelled half-way.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + within_s
+        while (left_s := ends_at - loop.time()) > 0:
+            try:
+                frame = await connection.receive(timeout=left_s)
+            except TimeoutError:
+                return True
+            if frame.type in GONE:
+                return False
             if frame.type is aiohttp.WSMsgType.TEXT and not await self._heard(connection, _object(frame.data)):
-                return
+                return True
+        return True
 
     async def _heard(self, connection: aiohttp.ClientWebSocketResponse, message: dict[str, Any]) -> bool:
         """Take in one message; False when Slack asks for another connection."""
@@ -147,7 +191,7 @@ class SlackSocket:
             raise DeliveryError(f"Slack greeted with {str(hello.get('type'))[:40]!r} ({str(hello.get('reason'))[:80]})")
         self._listening.add(number)
         counted = hello.get("num_connections")
-        self._foreign = max(0, counted - self._connections) if isinstance(counted, int) else 0
+        self._foreign = max(0, counted - self._connections - len(self._retiring)) if isinstance(counted, int) else 0
         log.info("Slack's socket is connected", action="slack_socket_connected", number=number, counted=counted)
 
     async def _take(

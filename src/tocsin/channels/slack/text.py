@@ -101,4 +101,8 @@ def mention(user: str, name: str) -> str:
 
 def metadata_key(key: str) -> str:
     """The key as it is written into a message's metadata: itself, or its digest where it is long (8 KB for all of it)."""
-    return key if len(key) <= _KEY_MAX and key.isprintable() else f"sha256:{sha256(key.encode(errors='surrogatepass')).hexdigest()}"
+    return (
+        key
+        if len(key) <= _KEY_MAX and key.isprintable()
+        else f"sha256:{sha256(key.encode(errors='surrogatepass')).hexdigest()}"
+    )
