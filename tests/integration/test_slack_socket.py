@@ -156,6 +156,16 @@ def test_no_click_is_lost_while_connections_are_renewed() -> None:
     with_socket(act, desk, connections=2, renew_after_s=0.05, overlap_s=0.2)
 
 
+def test_a_connection_that_is_open_and_dead_is_given_up() -> None:
+    def mute(slack: SlackDouble) -> None:
+        slack.sockets.is_answering_pings = False
+
+    async def act(slack: SlackDouble, held: SlackSocket, inbox: SlackInbox) -> None:
+        await until(lambda: slack.sockets.opened >= 2)
+
+    with_socket(act, FakeDesk(), before=mute, ping_s=0.1)
+
+
 def test_an_old_connection_is_renewed() -> None:
     async def act(slack: SlackDouble, held: SlackSocket, inbox: SlackInbox) -> None:
         await until(lambda: slack.sockets.opened >= 3)

@@ -283,7 +283,7 @@ FILE_CASES = [
     ("channels: {a: {webhook: example.com}}", '1:25: webhook: "example.com" does not start with http:// or https://'),
     ("channels: {a: {webhook: 'https://a', secret: {secret: none}}}", '1:46: secret "none" is not there'),
     ("channels: {a: {dingtalk: x}}", "1:16: dingtalk is not in this version (leave it out)"),
-    ("calendars: {24x7: {hours: {}}}", "1:13: 24x7 is always there and always open: choose another name"),
+    ("calendars: {24x7: {hours: {mon: ['09:00-17:00']}}}", '1:13: "24x7" is the calendar that is always there'),
     ("calendars: {a: 5}", "1:16: a must be a mapping with hours"),
     (
         "systems: {erp: {owner: li.an, checks: {h: {http: 'https://a'}}}}\npeople: {li.na: {}}",

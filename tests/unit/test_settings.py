@@ -205,20 +205,20 @@ def test_the_flag_comes_before_the_environment_before_the_working_directory(fold
 
 
 def test_the_socket_is_found_while_the_settings_are_broken(folder: Path) -> None:
-    config = folder / "etc" / "tocsin.yaml"
-    config.parent.mkdir()
-    config.write_text("socket: run/s\nlisten: nonsense\nunknown: 1\n")
-    assert list(socket_candidates(None, config, {})) == [
-        folder / "etc" / "run" / "s",
-        Path("var/tocsin.sock"),
-        SYSTEM_SOCKET,
-    ]
+    (folder / "tocsin.yaml").write_text("socket: run/s\nlisten: nonsense\nunknown: 1\n")
+    assert list(socket_candidates(None, None, {})) == [Path("run/s"), Path("var/tocsin.sock"), SYSTEM_SOCKET]
+
+
+def test_whoever_names_a_configuration_means_its_daemon_and_no_other(folder: Path) -> None:
+    (folder / "t.yaml").write_text("socket: run/s\n")
+    assert list(socket_candidates(None, folder / "t.yaml", {})) == [folder / "run" / "s"]
+    assert list(socket_candidates(None, None, {"TOCSIN_CONFIG": "t.yaml"})) == [Path("run/s")]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "a: [", "socket: 5"])
 def test_a_settings_file_that_names_no_socket_does_no_harm(folder: Path, text: str) -> None:
-    (folder / "t.yaml").write_text(text)
-    assert list(socket_candidates(None, folder / "t.yaml", {}))[-2:] == [Path("var/tocsin.sock"), SYSTEM_SOCKET]
+    (folder / "tocsin.yaml").write_text(text)
+    assert list(socket_candidates(None, None, {}))[-2:] == [Path("var/tocsin.sock"), SYSTEM_SOCKET]
 
 
 def test_a_socket_that_was_named_is_the_only_one() -> None:

@@ -30,10 +30,7 @@ def build(joined: Joined, context: Context) -> Rulebook:
     default = DEFAULT_CHANNEL if DEFAULT_CHANNEL in channels else None
     _warn_of_silence(systems, default, context)
     checks = [check.version for system in systems.values() for check in system.checks]
-    clocks = {
-        **{name: calendar.version for name, calendar in calendars.items()},
-        **{severity: policy.version for severity, policy in response.items()},
-    }
+    clocks = [*(calendar.version for calendar in calendars.values()), *(policy.version for policy in response.values())]
     settings = context.settings
     said = [settings.slack.channel, settings.alarms_to, settings.reopen_within]
     return Rulebook(

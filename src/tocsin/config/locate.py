@@ -29,6 +29,8 @@ def socket_candidates(flag: Path | None, config: Path | None, environ: Mapping[s
     written = _written_socket(settings_file(config, environ))
     if written is not None:
         yield written
+        if config is not None or environ.get("TOCSIN_CONFIG"):
+            return  # whoever named a configuration means that daemon, and no other
     yield Path("var/tocsin.sock")
     yield SYSTEM_SOCKET
 

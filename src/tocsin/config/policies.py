@@ -47,12 +47,13 @@ class PolicyBuilder:
             return None
 
     def response(self, calendars: Mapping[str, Calendar]) -> dict[Severity, ResponsePolicy]:
-        raw = self._entries.raw
-        if "response" not in raw:
-            rules = {severity: PolicyRule(acknowledge=target) for severity, target in DEFAULT_TARGETS.items()}
-            return {severity: _policy(severity, rule) for severity, rule in rules.items()}
+        policies = self._policies(calendars) if "response" in self._entries.raw else _built_in()
+        self._warn_of_missing(policies)
+        return policies
+
+    def _policies(self, calendars: Mapping[str, Calendar]) -> dict[Severity, ResponsePolicy]:
         policies = {}
-        for name, entry in (raw["response"] or {}).items():
+        for name, entry in (self._entries.raw["response"] or {}).items():
             path = ("response", name)
             try:
                 severity = parse_severity(name)
@@ -63,7 +64,6 @@ class PolicyBuilder:
             if rule is not None:
                 self._check(rule, path, calendars)
                 policies[severity] = _policy(severity, rule)
-        self._warn_of_missing(policies)
         return policies
 
     def _check(self, rule: PolicyRule, path: Path, calendars: Mapping[str, Calendar]) -> None:
@@ -77,6 +77,11 @@ class PolicyBuilder:
             if severity in tuple(Severity) and severity not in policies:
                 text = f"{severity} has no policy under response: its incidents have no clocks and are told once"
                 self._findings.warn(("severity", at, "is"), text)
+
+
+def _built_in() -> dict[Severity, ResponsePolicy]:
+    rules = {severity: PolicyRule(acknowledge=target) for severity, target in DEFAULT_TARGETS.items()}
+    return {severity: _policy(severity, rule) for severity, rule in rules.items()}
 
 
 def _policy(severity: Severity, rule: PolicyRule) -> ResponsePolicy:

@@ -12,7 +12,7 @@ MAX_SECRET = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
-class MissingSecret(TocsinError):  # noqa: N818 - reads as what it is, like the other errors of this tree
+class MissingSecret(TocsinError):
     """A secret that is not there, or cannot be read; the text says where it was looked for."""
 
 

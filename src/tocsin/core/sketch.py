@@ -72,13 +72,18 @@ class Sketch:
             raise ValueError("not a latency sketch of this version")
         counts: dict[int, int] = {}
         at = 1
-        while at < len(data):
-            bucket, shift, count = data[at], 0, 0
-            at += 1
-            while data[at] & 0x80:
-                count |= (data[at] & 0x7F) << shift
-                shift += 7
+        try:
+            while at < len(data):
+                bucket, shift, count = data[at], 0, 0
                 at += 1
-            counts[bucket] = count | data[at] << shift
-            at += 1
+                while data[at] & 0x80:
+                    count |= (data[at] & 0x7F) << shift
+                    shift += 7
+                    at += 1
+                counts[bucket] = count | data[at] << shift
+                at += 1
+        except IndexError:
+            raise ValueError("not a latency sketch: it is cut off") from None
+        if any(bucket >= BUCKETS for bucket in counts):
+            raise ValueError("not a latency sketch: it has buckets that there are not")
         return cls(counts)

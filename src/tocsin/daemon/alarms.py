@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
-
 from tocsin.core.model import Entry, Notice, NoticeKind, Priority
+from tocsin.log import get_log
 from tocsin.ports import Store, Transaction, WallClock
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 NAMES = (
     "storage",

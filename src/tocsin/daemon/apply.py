@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import structlog
-
 from tocsin.core.check import Transition
 from tocsin.core.incident import Case, Decision, FailingCheck, reconcile, withdraw
 from tocsin.core.model import Entry, Sample
@@ -17,9 +15,10 @@ from tocsin.core.severity import RuleFault
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.live import LiveState, stored_of
 from tocsin.errors import StoreError
+from tocsin.log import get_log
 from tocsin.ports import Store, StoredCheck, Transaction, WallClock
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 RETRY_AFTER = timedelta(seconds=1)
 ASK_AGAIN = timedelta(minutes=1)

@@ -9,8 +9,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from tocsin import __version__
 from tocsin.config import load_rules, rulebook_from_document
 from tocsin.core import verdict
@@ -36,6 +34,7 @@ from tocsin.daemon.runner import Runner
 from tocsin.daemon.serve import Servants, Service
 from tocsin.daemon.timekeeper import Timekeeper
 from tocsin.daemon.ways_out import WaysOut
+from tocsin.log import get_log
 from tocsin.probes import build_probes
 from tocsin.store.store import SqlStore
 from tocsin.web.figures import OwnFigures, StoredFigures
@@ -44,7 +43,7 @@ from tocsin.web.metrics import Metrics
 if TYPE_CHECKING:
     from tocsin.config.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 
 @dataclass(slots=True)

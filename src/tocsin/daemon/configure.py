@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
-
 from tocsin.core.model import Entry
 from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms
@@ -17,9 +15,10 @@ from tocsin.daemon.apply import Applier
 from tocsin.daemon.live import LiveState
 from tocsin.daemon.poll import Poller
 from tocsin.errors import ConfigurationError, Refused
+from tocsin.log import get_log
 from tocsin.ports import Store, Transaction, WallClock
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 
 @dataclass(frozen=True, slots=True)

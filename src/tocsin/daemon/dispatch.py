@@ -12,16 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import structlog
-
 from tocsin.core.incident import Case
 from tocsin.core.model import Entry, NoticeKind
 from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms
 from tocsin.errors import DeliveryError, StoreError
+from tocsin.log import get_log
 from tocsin.ports import Channel, Message, PendingNotice, Reference, Store, Transaction, WallClock
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 SEND_WITHIN_S = 30.0
 LONGEST_BACKOFF = timedelta(minutes=1)

@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from tocsin.core.policy import Person
 from tocsin.errors import NotFound, Refused, StoreError, TocsinError, UsageError
+from tocsin.log import get_log
 from tocsin.ports import Desk
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 LINE_LIMIT = 1 << 20
 ASK_WITHIN_S = 10.0

@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
-
 from tocsin.core.model import Entry
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.poll import Poller
 from tocsin.errors import StoreError
+from tocsin.log import get_log
 from tocsin.ports import Store, Transaction, WallClock
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 BEAT_EVERY = timedelta(seconds=10)
 ANSWERS_WITHIN_S = 30.0

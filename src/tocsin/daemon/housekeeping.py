@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from tocsin.core.model import Entry
+from tocsin.log import get_log
 from tocsin.ports import Store, WallClock
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 SLICE = 500
 KEPT_FOR = timedelta(days=400)

@@ -8,8 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 from zlib import crc32
 
-import structlog
-
 from tocsin.core import verdict
 from tocsin.core.check import CheckState, forget, observe
 from tocsin.core.model import Observation, Phases, Reason, Sample, Status
@@ -17,9 +15,10 @@ from tocsin.core.policy import Check, Rulebook
 from tocsin.daemon.history import History
 from tocsin.daemon.live import LATENCY_EDGES_S, Histogram, LiveState, Watched
 from tocsin.daemon.wheel import Wheel
+from tocsin.log import get_log
 from tocsin.ports import Prober, StoredCheck, WallClock
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 FIRST_WITHIN_S = 10.0
 STALL_S = 0.25

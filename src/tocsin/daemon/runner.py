@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
-
 from tocsin.daemon.alarms import Alarms
 from tocsin.errors import StoreError
+from tocsin.log import get_log
 from tocsin.ports import WallClock
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 LONGEST_SLEEP_S = 15.0
 TURNS_WITHIN_S = 60.0

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-import structlog
-
 from tocsin.daemon import systemd
 from tocsin.daemon.commands import Changes
 from tocsin.daemon.configure import Configurator
@@ -24,9 +22,10 @@ from tocsin.daemon.ops_log import OpsLog
 from tocsin.daemon.poll import Poller
 from tocsin.daemon.runner import Runner
 from tocsin.errors import Refused, TocsinError
+from tocsin.log import get_log
 from tocsin.ports import WallClock
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 DRAIN_S = {"web": 2.0, "dispatch": 3.0, "rest": 3.0}
 
@@ -121,7 +120,7 @@ class Service:
         try:
             await self._of.configurator.reload("tocsin")
         except Refused as error:
-            log.error("Reload refused", action="configuration_refused", text=str(error))  # noqa: TRY400
+            log.error("Reload refused", action="configuration_refused", text=str(error))
         except TocsinError:
             log.exception("Reload failed", action="reload_failed")
         finally:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import structlog
-
 from tocsin.core.incident import Case, Decision, keep_time
 from tocsin.daemon.alarms import Alarms
 from tocsin.errors import StoreError
+from tocsin.log import get_log
 from tocsin.ports import Store, Transaction
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 BATCH = 100
 LOOK_AGAIN = timedelta(seconds=30)

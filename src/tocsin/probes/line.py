@@ -100,7 +100,9 @@ class SecureLine(Line):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.secured.done():
-            cut = ProbeFailed(Reason.TLS, f"TLS with {self._name} failed: the connection was closed during the handshake")
+            cut = ProbeFailed(
+                Reason.TLS, f"TLS with {self._name} failed: the connection was closed during the handshake"
+            )
             self._refuse(cut)
         super().connection_lost(exc)
 

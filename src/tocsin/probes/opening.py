@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from tocsin.core.policy import Tls
 from tocsin.probes.dial import connect, peer_name
@@ -14,6 +15,8 @@ from tocsin.probes.line import Line, SecureLine
 from tocsin.probes.progress import Progress, Stage, plus
 from tocsin.probes.resolver import Resolver
 from tocsin.probes.tls import Contexts, TlsSession
+
+L = TypeVar("L", bound=Line)
 
 
 class Opener:
@@ -54,16 +57,16 @@ class Opener:
         progress.tls = plus(progress.tls, self.monotonic() - started)
         return line
 
-    async def _open[L: Line](self, host: str, port: int, ip: str, progress: Progress, make: Callable[[str], L]) -> L:
+    async def _open(self, host: str, port: int, ip: str, progress: Progress, make: Callable[[str], L]) -> L:
         started = self.monotonic()
         progress.stage, progress.peer, progress.lookup = Stage.DNS, host, None
         addresses = await self.resolver.resolve(host, ip, progress.waits_for)
         resolved = self.monotonic()
         progress.dns = plus(progress.dns, resolved - started)
-        progress.stage, progress.peer = Stage.CONNECT, peer_name(host, port)
+        peer = peer_name(host, port)
+        progress.stage, progress.peer = Stage.CONNECT, peer
         sock = await connect(addresses, port)
         progress.connect = plus(progress.connect, self.monotonic() - resolved)
-        peer = progress.peer = _with_address(host, sock.getpeername())
         try:
             _, line = await asyncio.get_running_loop().create_connection(lambda: make(peer), sock=sock)
         except OSError as error:

@@ -75,9 +75,7 @@ class Resolver:
         self._asked: dict[Key, tuple[Lookup, asyncio.Future[Sequence[Address]]]] = {}
         self._slow_names: dict[Key, bool] = {}
 
-    async def resolve(
-        self, host: str, ip: str, waiting: Callable[[Lookup], None] | None = None
-    ) -> tuple[Address, ...]:
+    async def resolve(self, host: str, ip: str, waiting: Callable[[Lookup], None] | None = None) -> tuple[Address, ...]:
         """Return at least one address. `waiting` is told of the question that has to be waited for. Raises ProbeFailed."""
         key = (host, ip)
         known = _literal(host, ip) or self._known.get(key)

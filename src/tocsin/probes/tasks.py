@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-import structlog
-
 from tocsin.core.model import Observation, Reason, TransportFailure
 from tocsin.core.policy import Check
+from tocsin.log import get_log
 from tocsin.ports import Done
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 
 class Progress:

@@ -46,11 +46,11 @@ def for_another_origin(tls: Tls) -> Tls:
 
 @dataclass(frozen=True, slots=True)
 class TlsSession:
-    """What is needed to resume; `full_at` (monotonic) is when the certificate was last looked at."""
+    """What is needed to resume; `until` (monotonic) is when the certificate is to be looked at again."""
 
     context: ssl.SSLContext
     session: ssl.SSLSession
-    full_at: float
+    until: float
     certificate: Certificate | None
 
 

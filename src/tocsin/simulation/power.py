@@ -7,7 +7,7 @@ from collections import Counter
 from random import Random
 
 
-class Crash(BaseException):  # noqa: N818  # not an error that anybody may handle: it is the end of the process
+class Crash(BaseException):  # not an error that anybody may handle: it is the end of the process
     """The daemon's process ended here. It unwinds everything; what was not committed or accepted is gone."""
 
 

@@ -186,7 +186,7 @@ async def _decide(world: World) -> None:
 
 async def _until_told(world: World) -> None:
     for _ in range(WAITS_UNTIL_TOLD):
-        if all(row["state"] != "pending" for row in take_picture(world.disk).notices):
+        if not world.disk.has_pending():
             return
         await world.wait(timedelta(minutes=2))
 

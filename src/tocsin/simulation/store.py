@@ -20,6 +20,9 @@ from tocsin.store.transaction import SqlTransaction
 from tocsin.store.upgrade import prepare
 
 T = TypeVar("T")
+_NEXT_WAKE = select(func.min(clocks.c.wake_at))
+_NEXT_TRY = select(func.min(notices.c.next_at)).where(notices.c.state == "pending")
+_ANY_PENDING = select(func.count()).select_from(notices).where(notices.c.state == "pending")
 
 
 class Disk:
@@ -51,11 +54,13 @@ class Disk:
         """The next instant at which a clock or a postponed notice is due."""
 
         def earliest(connection: Connection) -> list[datetime | None]:
-            wakes = select(func.min(clocks.c.wake_at))
-            tries = select(func.min(notices.c.next_at)).where(notices.c.state == "pending")
-            return [connection.execute(wakes).scalar(), connection.execute(tries).scalar()]
+            return [connection.execute(query).scalar() for query in (_NEXT_WAKE, _NEXT_TRY)]
 
         return min((at for at in self.look(earliest) if at is not None), default=None)
+
+    def has_pending(self) -> bool:
+        """Whether a promised notice waits."""
+        return bool(self.look(lambda connection: connection.execute(_ANY_PENDING).scalar()))
 
 
 class SimulatedStore:

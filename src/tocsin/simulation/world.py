@@ -92,8 +92,8 @@ class World:
         self._outage = _Outage()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._problems: list[BaseException] = []
-        self.store = parts.make_store(disk, self.power)
-        self.life = self._new_life()
+        self.store: SimulatedStore
+        self.life: Life
 
     # --- lives ---
 

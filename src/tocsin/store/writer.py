@@ -13,14 +13,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from tocsin.errors import StoreError, TocsinError
+from tocsin.log import get_log
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 GROUP = 64
 QUEUE_LIMIT = 10_000

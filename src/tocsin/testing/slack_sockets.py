@@ -21,6 +21,7 @@ class Sockets:
     def __init__(self) -> None:
         self.ghosts = 0
         self.is_greeting = True
+        self.is_answering_pings = True
         self.opened = 0
         self._tickets: list[str] = []
         self._connections: list[web.WebSocketResponse] = []
@@ -51,7 +52,7 @@ class Sockets:
         if ticket not in self._tickets:
             return web.Response(status=403, text="used or unknown ticket\n")
         self._tickets.remove(ticket)
-        connection = web.WebSocketResponse(heartbeat=None)
+        connection = web.WebSocketResponse(autoping=self.is_answering_pings)
         await connection.prepare(request)
         self._connections.append(connection)
         self.opened += 1

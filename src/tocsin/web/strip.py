@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from functools import lru_cache
-
-from tocsin.core.model import BADNESS, Status
 
 WIDTH, BAR, HEIGHT = 3.0, 2.2, 20
 HEIGHTS = {"up": 10, "degraded": 15, "down": 20, "unobserved": 4}
+RANKS = {"down": 0, "degraded": 1, "up": 2, "unobserved": 3}
+GRAVEST_FIRST = ("down", "degraded", "unobserved", "up")
 Paths = tuple[tuple[str, str], ...]
 
 
@@ -24,12 +23,13 @@ def paths(minutes: tuple[str, ...]) -> Paths:
     return tuple(found)
 
 
-def counts(minutes: Sequence[str]) -> dict[str, int]:
+@lru_cache(maxsize=2048)
+def counts(minutes: tuple[str, ...]) -> dict[str, int]:
     """How many minutes of each status that occurs, the gravest first."""
-    order = ("down", "degraded", "unobserved", "up")
-    return {status: n for status in order if (n := minutes.count(status))}
+    return {status: n for status in GRAVEST_FIRST if (n := minutes.count(status))}
 
 
-def worst(strips: Iterable[Sequence[str]]) -> tuple[str, ...]:
+@lru_cache(maxsize=2048)
+def worst(strips: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     """The worst of several strips, minute by minute: what was not observed counts only when nothing was."""
-    return tuple(max(at_once, key=lambda word: BADNESS[Status(word)]) for at_once in zip(*strips, strict=False))
+    return tuple(min(at_once, key=RANKS.__getitem__) for at_once in zip(*strips, strict=False))

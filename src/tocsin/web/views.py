@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +115,7 @@ def systems_of(status: Json, reader: Reader) -> list[SystemView]:
 
 def system_of(system: Json, reader: Reader) -> SystemView:
     checks = system["checks"]
-    minutes = strip.worst(check.get("strip") or () for check in checks)
+    minutes = strip.worst(tuple(tuple(check.get("strip") or ()) for check in checks))
     return SystemView(
         name=system["system"],
         title=reader.title(system.get("title"), system["system"]),
@@ -147,7 +147,7 @@ def _check_row(check: Json, reader: Reader) -> CheckRow:
     )
 
 
-def _strip_text(minutes: Sequence[str], reader: Reader) -> str:
+def _strip_text(minutes: tuple[str, ...], reader: Reader) -> str:
     told = [f"{reader.say(f'status.{s}')} {reader.say('unit.min', n=n)}" for s, n in strip.counts(minutes).items()]
     return reader.say("page.strip", what=", ".join(told))
 

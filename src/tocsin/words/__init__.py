@@ -1,6 +1,6 @@
-"""The words that people see, by language. One pair of files a place (`slack.en.toml`, `slack.zh_CN.toml`), flat keys, `{name}` for what is filled in.
+"""The words that people see, by language. One pair of files a place (`slack.en.toml`, `slack.zh_CN.toml`), flat keys.
 
-A test holds the pairs together: the same keys, the same placeholders.
+`{name}` stands for what is filled in. A test holds the pairs together: the same keys, the same placeholders.
 """
 
 from __future__ import annotations

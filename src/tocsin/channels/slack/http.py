@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
-import structlog
-
 from tocsin.channels.slack.inbox import SlackInbox
+from tocsin.log import get_log
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 LARGEST_BODY = 1024 * 1024
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"

@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import structlog
-
 from tocsin.channels.slack.api import SlackApi
 from tocsin.channels.slack.blocks import ACKNOWLEDGE, RESOLVE
 from tocsin.channels.slack.text import escaped, inline
 from tocsin.channels.slack.view import name_of
 from tocsin.core.policy import Person
 from tocsin.errors import DeliveryError, Refused, TocsinError
+from tocsin.log import get_log
 from tocsin.ports import Desk
 from tocsin.words import Words, words
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 AT_ONCE = 100
 DESK_WITHIN_S = 30.0

@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import Any
 
 import aiohttp
-import structlog
 
 from tocsin.channels.slack.api import SlackApi, proxy_for
 from tocsin.channels.slack.inbox import SlackInbox
 from tocsin.errors import DeliveryError
+from tocsin.log import get_log
 
-log = structlog.get_logger(__name__)
+log = get_log(__name__)
 
 CONNECTIONS = 2
 CONNECT_WITHIN_S = 15.0
