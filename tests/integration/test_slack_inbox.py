@@ -128,8 +128,8 @@ def test_people_without_a_slack_id_are_not_taken_for_a_click_without_a_user() ->
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (Refused("it still fails (health: refused)"), "#142 was left as it is: it still fails (health: refused)"),
-        (NotFound("there is no incident #142"), "#142 was left as it is: there is no incident #142"),
+        (Refused("it still fails (health: refused)"), "Left as it was: it still fails (health: refused)"),
+        (NotFound("there is no incident #142"), "Left as it was: there is no incident #142"),
         (StoreError("the disk is full"), "*not* recorded (the disk is full)"),
     ],
 )

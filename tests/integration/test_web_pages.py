@@ -108,7 +108,7 @@ def test_a_chinese_page_says_nothing_of_its_own_in_english() -> None:
 def test_the_language_can_be_chosen_and_is_remembered() -> None:
     app = an_app()
     chosen = ask(app, "GET", "/?lang=zh_CN")
-    assert "未解决的事件" in chosen.text
+    assert "未解决：1 个 P1、1 个 P2" in chosen.text
     assert "HttpOnly" in chosen.headers["set-cookie"]
     cookie = chosen.headers["set-cookie"].split(";")[0]
     assert "未解决的事件" in ask(app, "GET", "/", headers={"Cookie": cookie}).text
@@ -127,6 +127,7 @@ def test_a_language_that_is_not_spoken_is_ignored() -> None:
 def test_the_dashboard_shows_the_gravest_first_with_its_deadline_and_a_button() -> None:
     seen = words_of(page())
     assert seen.index("ERP") < seen.index("CRM")
+    assert "Open: 1 P1, 1 P2" in seen
     assert "51:48" in seen, "an hour less eight minutes and twelve seconds"
     assert "due 15:21" in seen, "in the zone of the settings"
     assert "Acknowledge #142 ERP" in seen
@@ -143,6 +144,14 @@ def test_the_title_counts_open_p1s(language: str, said: str) -> None:
 @pytest.mark.parametrize(("language", "said"), [("en", "breached 1 h 00 min ago"), ("zh_CN", "已超时 1 小时 00 分钟")])
 def test_a_breached_deadline_says_how_long_ago(language: str, said: str) -> None:
     assert said in words_of(page(a_p1(), language=language))
+
+
+def test_a_built_in_rule_has_no_line_to_look_at() -> None:
+    rule = {"name": "core system down", "file": "built-in", "line": 0, "text": "true"}
+    for path in ("/", "/incidents/7"):
+        seen = words_of(page(a_p1(rule=rule), path))
+        assert "core system down (built in)" in seen
+        assert ":0" not in seen.replace(":00", "")
 
 
 def test_a_deadline_that_was_answered_late_does_not_count_on() -> None:

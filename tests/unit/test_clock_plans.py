@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+
 from case_parts import (
     HOUR,
     MINUTE,
@@ -20,7 +21,6 @@ from case_parts import (
     a_rulebook,
     minute,
 )
-
 from tocsin.core import clock as clocks
 from tocsin.core.model import Clock, ClockOutcome, Pause, Reminder, Severity
 from tocsin.core.policy import ResponsePolicy

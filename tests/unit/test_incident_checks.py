@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from case_parts import (
     HOUR,
     P1,
     P2,
     P3,
-    POLICIES,
     RESPONSE,
-    RULES,
     SECOND,
     T0,
     Play,
@@ -26,7 +25,6 @@ from case_parts import (
     rule,
     slow,
 )
-
 from tocsin.core.model import ClockOutcome, IncidentState, NoticeKind, Priority, Resolution, Status
 
 OPEN, RESOLVED = IncidentState.OPEN, IncidentState.RESOLVED
@@ -415,13 +413,13 @@ def test_the_same_decision_made_twice_promises_the_same_keys() -> None:
     assert [n.key for n in first.notices] == [n.key for n in second.notices]
 
 
-def test_a_check_named_in_no_policy_still_has_a_status_text() -> None:
-    play = Play(a_rulebook(RULES, POLICIES))
+def test_a_check_that_said_nothing_is_named_with_its_status() -> None:
+    play = Play()
     play.fails(T0, replace(bad(), text="", status=Status.DOWN))
     assert play.incident.text == "health is down"
 
 
-def test_a_clock_that_starts_in_the_future_of_a_slow_machine_is_not_late() -> None:
+def test_a_second_before_its_deadline_nothing_is_breached() -> None:
     play = Play()
     play.fails()
     play.until(minute(60) - SECOND)

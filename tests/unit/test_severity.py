@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from case_parts import HOUR, P1, P2, P3, T0, a_rulebook, a_system, bad, cannot, is_core, is_down, minute, rule, slow
-
 from tocsin.core.incident import facts_of, judge_all
 from tocsin.core.model import RuleReference
 from tocsin.core.policy import Facts

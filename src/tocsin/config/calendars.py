@@ -35,7 +35,7 @@ class CalendarProblem:
     at_key: bool = False
 
 
-class CalendarProblems(ValueError):  # noqa: N818
+class CalendarProblems(ValueError):
     """All that is wrong with one calendar."""
 
     def __init__(self, problems: Sequence[CalendarProblem]) -> None:

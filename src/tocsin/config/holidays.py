@@ -36,7 +36,7 @@ class CountryDays:
     official_years: frozenset[int]
 
 
-class UnknownCountry(ValueError):  # noqa: N818
+class UnknownCountry(ValueError):
     """There is no such country or region, or its holidays are not known."""
 
 

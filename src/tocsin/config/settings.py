@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tocsin.config.addresses import Address, is_loopback, parse_address, parse_url
 from tocsin.config.scalars import Name, SlackPlace, Strict, list_schema, parse_any_span, text_schema
@@ -39,11 +40,12 @@ def _api_url(value: object) -> str:
 
 def _token(value: object) -> SecretStr:
     """What goes into a header or a signature. The value itself is never part of an error."""
-    if not isinstance(value, str) or not value:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str) or not text:
         raise ValueError("must be text, and not empty")
-    if not all("!" <= character <= "~" for character in value):
+    if not all("!" <= character <= "~" for character in text):
         raise ValueError("holds a blank, a line end or something outside ASCII: that is no token")
-    return SecretStr(value)
+    return SecretStr(text)
 
 
 def _database(value: object) -> str:
@@ -83,6 +85,8 @@ Token = Annotated[SecretStr, BeforeValidator(_token), text_schema()]
 File = Annotated[Path, BeforeValidator(_path), text_schema()]
 SpanOrNone = Annotated[timedelta, BeforeValidator(parse_any_span), text_schema(examples=["2m", "0s"])]
 
+PREFIX = "TOCSIN_"
+
 
 class SlackSettings(Strict):
     """The default way to tell people."""
@@ -96,8 +100,20 @@ class SlackSettings(Strict):
     )
 
 
-class Settings(Strict):
-    """Once loaded, all paths are absolute and `timezone` is set."""
+class Settings(BaseSettings):
+    """Once loaded, all paths are absolute and `timezone` is set. Made by `load_settings`, never by its constructor."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        populate_by_name=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        enable_decoding=False,
+        validate_default=False,
+    )
 
     database: Annotated[str, BeforeValidator(_database), text_schema()] = Field(
         default="sqlite:///var/tocsin.db", description="sqlite:///file or postgresql://user@host/db", repr=False

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_settings import EnvSettingsSource
 
 from tocsin.config.document import Document
 from tocsin.config.document import Path as KeyPath
-from tocsin.config.settings import Settings, SlackSettings
+from tocsin.config.settings import PREFIX, Settings, SlackSettings
 from tocsin.config.words import suggestion
 from tocsin.errors import Problem
 
-PREFIX = "TOCSIN_"
 ENVIRONMENT = "environment"
 _NOT_SETTINGS = ("TOCSIN_CONFIG", "TOCSIN_SECRET_")
 _NESTED: Mapping[str, type[BaseModel]] = {"slack": SlackSettings}
@@ -89,14 +89,34 @@ def _content(file: Path, layers: Layered) -> str:
         return ""
 
 
+class Environment(EnvSettingsSource):
+    """pydantic-settings' reading of the environment: the one that was handed in, not the process's own."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): text for name, text in self._environ.items() if text}
+
+
 def add_environment(layers: Layered, environ: Mapping[str, str]) -> None:
     """Take `TOCSIN_LISTEN`, `TOCSIN_SLACK__BOT_TOKEN` …; empty ones are as if they were not there."""
     known = {PREFIX + "__".join(map(str, path)).upper(): path for path in setting_paths()}
+    found = Environment(environ)()
     for name, text in environ.items():
         if not name.startswith(PREFIX) or name.startswith(_NOT_SETTINGS) or not text:
             continue
         if name in known:
-            layers.put(known[name], text, name)
+            layers.put(known[name], _at(found, known[name], text), name)
         else:
             advice = suggestion(name, list(known), fallback="")
             layers.warnings.append(Problem(ENVIRONMENT, 0, 0, f"{name} is no setting and is not used{advice}"))
+
+
+def _at(found: Mapping[str, Any], path: KeyPath, text: str) -> Any:
+    """The value of a setting; the text itself for one that the model does not have (it is refused by name later)."""
+    value: Any = found
+    for step in path:
+        value = value.get(str(step)) if isinstance(value, Mapping) else None
+    return text if value is None else value

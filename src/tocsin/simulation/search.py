@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -136,6 +137,8 @@ class Search:
                 runner.run(_life_of(world, script))
         except Broken as broken:
             return str(broken)
+        except Exception:  # noqa: BLE001  # whatever it is, it is what this seed found
+            return traceback.format_exc()
         self._count(world)
         return world
 

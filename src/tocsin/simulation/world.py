@@ -175,7 +175,7 @@ class World:
             await asyncio.wait(running)
         self.record.awake.append((began, self.clock.now()))
         if self._problems:
-            raise Broken(f"it failed by itself: {self._problems[0]!r}") from self._problems[0]
+            raise self._problems[0]
         self.power.need()
 
     # --- steps ---

@@ -19,7 +19,7 @@ from tocsin.web.answers import ask, headers_of, incident_id, status_of, text_of
 from tocsin.web.api import read_parameters
 from tocsin.web.reader import Reader
 from tocsin.web.templates import Templates
-from tocsin.web.views import incident_of, incidents_of, systems_of, timeline_of
+from tocsin.web.views import incident_of, incidents_of, open_by_severity, systems_of, timeline_of
 from tocsin.words import LANGUAGES
 
 COOKIE = "tocsin_language"
@@ -62,6 +62,7 @@ class Pages:
             all_up=bool(systems) and all(system.status == "up" for system in systems),
             failing=sum(system.status in ("down", "degraded") for system in systems),
             unseen=sum(system.status == "unobserved" for system in systems),
+            open_by_severity=open_by_severity(incidents, reader),
             p1=sum(incident.severity == "P1" for incident in incidents),
             waiting=[c for c in status.get("channels") or () if c["pending"] and (c.get("oldest_s") or 0) >= 60],
         )

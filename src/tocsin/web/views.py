@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,6 +166,13 @@ def incidents_of(status: Json, reader: Reader) -> list[IncidentView]:
     systems = {system["system"]: system for system in status["systems"]}
     found = [incident_of(incident, systems.get(incident["system"]), reader) for incident in status["incidents"]]
     return sorted(found, key=lambda i: (i.severity, not i.is_owed, i.clocks[0].due.iso if i.clocks else "9", i.id))
+
+
+def open_by_severity(incidents: Sequence[IncidentView], reader: Reader) -> str:
+    """`1 P1, 2 P2`."""
+    counted = Counter(incident.severity for incident in incidents)
+    told = [reader.say("page.count", n=n, severity=severity) for severity, n in sorted(counted.items())]
+    return reader.say("page.and").join(told)
 
 
 def incident_of(incident: Json, system: Json | None, reader: Reader) -> IncidentView:

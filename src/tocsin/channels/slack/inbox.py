@@ -115,7 +115,7 @@ class SlackInbox:
             async with asyncio.timeout(DESK_WITHIN_S):
                 done = await self._desk.call(click.verb, {"incident": click.incident}, actor=actor, at=click.at)
         except Refused as error:
-            return say("private.refused", incident=incident, why=escaped(error, 1000))
+            return say("private.refused", why=escaped(error, 1000))
         except (TocsinError, TimeoutError) as error:
             log.error(
                 "A click was not recorded", action="slack_click_failed", incident=click.incident, error=str(error)
