@@ -12,7 +12,7 @@ import gc
 import sys
 from time import perf_counter
 
-from tocsin.testing.desk import FakeLive
+from tocsin.testing.live import FakeLive
 from tocsin.web.figures import OwnFigures, StoredFigures
 from tocsin.web.metrics import Metrics
 

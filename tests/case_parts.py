@@ -156,7 +156,9 @@ class Play:
 
     def until(self, now: datetime) -> None:
         """Let time pass as the timekeeper does: each thing at its own instant."""
-        while (wake := min((c.wake_at for c in self.case.clocks if c.wake_at), default=None)) is not None and wake <= now:
+        while (
+            wake := min((c.wake_at for c in self.case.clocks if c.wake_at), default=None)
+        ) is not None and wake <= now:
             self.time(wake)
 
     def ack(self, at: datetime, now: datetime | None = None, actor: str = "person:li.na") -> Decision:

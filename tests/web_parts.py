@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from tocsin.testing.desk import FakeDesk, FakeLive, busy_desk
+from tocsin.testing.company import busy_desk
+from tocsin.testing.desk import FakeDesk
+from tocsin.testing.live import FakeLive
 from tocsin.web.app import WebApp, build_app
 from tocsin.web.figures import OwnFigures, StoredFigures
 from tocsin.web.metrics import Metrics

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from tocsin.errors import StoreError
-from tocsin.testing.desk import FakeDesk, busy_desk, check, clock, entry, incident, rfc3339, system
+from tocsin.testing.company import busy_desk
+from tocsin.testing.desk import FakeDesk
+from tocsin.testing.facts import check, clock, entry, incident, rfc3339, system
 from web_parts import an_app
 
 CHROMIUM = "/usr/bin/chromium"

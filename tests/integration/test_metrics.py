@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tocsin.core.model import NO_PHASES, Status
 from tocsin.errors import StoreError
-from tocsin.testing.desk import FakeLive, a_view
+from tocsin.testing.live import FakeLive, a_view
 from tocsin.web.exposition import CONTENT_TYPE
 from tocsin.web.figures import OwnFigures, StoredFigures
 from tocsin.web.metrics import Metrics

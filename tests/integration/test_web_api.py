@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tocsin.errors import StoreError
-from tocsin.testing.desk import FakeDesk, incident
+from tocsin.testing.desk import FakeDesk
+from tocsin.testing.facts import incident
 from tocsin.web.openapi import document
 from web_parts import NOW, a_desk, an_app, ask, fixed_now
 

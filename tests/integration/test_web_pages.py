@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tocsin.errors import StoreError
-from tocsin.testing.desk import FakeDesk, check, clock, entry, incident, rfc3339, strip, system
+from tocsin.testing.desk import FakeDesk
+from tocsin.testing.facts import check, clock, entry, incident, rfc3339, strip, system
 from tocsin.web.reader import Reader, countdown, milliseconds
 from tocsin.words import catalogue
 from web_parts import NOW, a_desk, an_app, ask, fixed_now

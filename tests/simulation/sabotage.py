@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, select
 
 from tocsin.core.incident import Case, Decision
-from tocsin.core.model import ClockKind, Entry, IncidentState, Notice
+from tocsin.core.model import Clock, ClockKind, Entry, IncidentState, Notice
 from tocsin.daemon.dispatch import Dispatcher, Task
 from tocsin.daemon.timekeeper import Timekeeper
 from tocsin.ports import PendingNotice, StoredCheck, Transaction
@@ -70,11 +70,16 @@ class JournalsLater(PutsOff):
 
 
 class StartsClocksLater(PutsOff):
-    def _save_clocks(self, before: Case, after: Case) -> None:
+    def _save_clocks(self, before: Case, after: Case) -> tuple[Clock, ...]:
         if self.is_second:
-            super()._save_clocks(before, after)
-        else:
-            self.put_off.append(lambda tx: tx._save_clocks(before, after))
+            return super()._save_clocks(before, after)
+        self.put_off.append(lambda tx: tx._save_clocks(before, after))
+        return after.clocks
+
+    def commit_decision(self, before: Case, decision: Decision) -> Case:
+        """As memory cannot know the numbers that clocks get later, it reads them anew."""
+        super().commit_decision(before, decision)
+        return self.case(before.system)
 
 
 class SavesChecksLater(PutsOff):
@@ -97,16 +102,16 @@ class ForgetsUnknown(SqlTransaction):
 
 
 class LeavesTheClock(SqlTransaction):
-    def commit_decision(self, before: Case, decision: Decision) -> None:
+    def commit_decision(self, before: Case, decision: Decision) -> Case:
         """An acknowledgement is written, its response clock runs on."""
         incident = decision.case.incident
         if incident is not None and incident.state is IncidentState.ACKNOWLEDGED:
             clocks = (self._as_before(before, clock) for clock in decision.case.clocks)
             decision = replace(decision, case=replace(decision.case, clocks=tuple(clocks)))
-        super().commit_decision(before, decision)
+        return super().commit_decision(before, decision)
 
     @staticmethod
-    def _as_before(before: Case, clock: Any) -> Any:
+    def _as_before(before: Case, clock: Clock) -> Clock:
         known = next((one for one in before.clocks if one.id == clock.id), clock)
         return known if clock.kind is ClockKind.RESPONSE and clock.superseded_at is None else clock
 

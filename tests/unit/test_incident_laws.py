@@ -122,7 +122,11 @@ class Incidents(RuleBasedStateMachine):
 
     @step(ago=PAUSES)
     def somebody_acknowledges(self, ago: timedelta) -> None:
-        self.did(self.play.case.incident, self.play.ack(self.now - min(ago, 2 * HOUR), self.now))
+        clicked_at = self.now - min(ago, 2 * HOUR)
+        breached_at = next((clock.breached_at for clock in self.current() if clock.kind is RESPONSE), None)
+        self.did(self.play.case.incident, self.play.ack(clicked_at, self.now))
+        if breached_at is not None and self.play.response.breached_at is None:
+            assert self.play.incident.acknowledged_at <= breached_at, "a late answer took a breach back"
         before = self.play.case
         assert self.play.ack(self.now).changes_nothing
         assert self.play.case == before

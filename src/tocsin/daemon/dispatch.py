@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tocsin.core.incident import Case
-from tocsin.core.model import Entry, NoticeKind
+from tocsin.core.model import Entry, Notice, NoticeKind
 from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms
 from tocsin.errors import DeliveryError, StoreError
@@ -95,7 +95,7 @@ class Dispatcher:
     async def _work(self, channel: str) -> None:
         try:
             while not self._is_paused(channel):
-                task = await self._store.write(lambda tx: _next_task(tx, channel, self._clock.now(), self._alarm_day()))
+                task = await self._store.write(lambda tx: _next_task(tx, channel, self._clock.now(), self._alarm_day))
                 if task is None:
                     break
                 await self._deliver(channel, task)
@@ -108,8 +108,9 @@ class Dispatcher:
     def _is_paused(self, channel: str) -> bool:
         return self._resume_at.get(channel, self._clock.now()) > self._clock.now()
 
-    def _alarm_day(self) -> str:
-        return f"alarms:{self._clock.now().astimezone(ZoneInfo(self._context.timezone)):%Y-%m-%d}"
+    def _alarm_day(self, notice: Notice) -> str:
+        """The thread of the day on which it was promised: looked up after midnight, it is still found there."""
+        return f"alarms:{notice.at.astimezone(ZoneInfo(self._context.timezone)):%Y-%m-%d}"
 
     # --- one notice ---
 
@@ -225,11 +226,13 @@ def _backoff(attempts: int) -> timedelta:
     return min(timedelta(seconds=2 ** min(attempts, 6)), LONGEST_BACKOFF)
 
 
-def _next_task(tx: Transaction, channel: str, now: datetime, alarm_day: str) -> Task | None:
+def _next_task(
+    tx: Transaction, channel: str, now: datetime, alarm_day: Callable[[Notice], str]
+) -> Task | None:
     """What to send next, with its incident as it is now."""
     for pending in tx.pending_notices(channel, now, 1):
         incident = pending.notice.incident
-        subject = alarm_day if incident is None else f"incident:{incident}"
+        subject = alarm_day(pending.notice) if incident is None else f"incident:{incident}"
         case = tx.case_of(incident) if incident is not None else None
         return Task(pending, case, tx.reference(channel, subject), subject, tx.last_notice_id())
     return None

@@ -113,6 +113,8 @@ def incidents_are_what_fails(picture: Picture, record: Record, life: Life) -> It
             yield f"{system}: #{incident.id} names {incident.checks}, failing are {sorted(failing)}"
         elif not incident.checks and not _is_reopened_by_hand(picture, incident):
             yield f"{system}: nothing fails and #{incident.id} is {incident.state}"
+        elif wrongly := {f"{system}/{name}" for name in incident.checks} & (held - record.dropped_ever):
+            yield f"{system}: #{incident.id} is {incident.state} for {wrongly}, which somebody closed although it fails"
         else:
             yield from _grave_enough(picture, record, incident, grave)
 

@@ -17,6 +17,8 @@ from tocsin.simulation.clock import SimulatedClock
 from tocsin.simulation.power import Power
 
 HANG = timedelta(seconds=30)
+ON_THE_WIRE = 5
+"""How much longer an answer takes than a commit, in turns that others get."""
 
 
 class Trouble(StrEnum):
@@ -95,7 +97,7 @@ class SimulatedChannel:
         self._power.point(f"before {message.kind} was accepted")
         reference = self._accept(message)
         self._power.point(f"after {message.kind} was accepted")
-        await self._power.let_others()
+        await self._power.let_others(ON_THE_WIRE)
         return reference
 
     def _accept(self, message: Message) -> Reference:

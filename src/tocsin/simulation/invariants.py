@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from tocsin.core.clock import LATE_AFTER, TOO_OLD_TO_TELL
-from tocsin.core.model import Clock, ClockKind, ClockOutcome, Incident, IncidentState, NoticeKind
+from tocsin.core.model import Clock, ClockKind, ClockOutcome, Incident, IncidentState, NoticeKind, Status
 from tocsin.simulation.channel import Workspace
 from tocsin.simulation.fold import fold
 from tocsin.simulation.picture import Line, Picture
@@ -42,6 +42,7 @@ def always(picture: Picture, record: Record, workspace: Workspace) -> Iterator[s
         yield from breaches_are_recorded(picture, incident, record)
         yield from answers_end_the_response(picture, incident)
         yield from everything_is_promised(picture, incident)
+    yield from recoveries_are_true(picture, record)
     yield from nothing_unpromised_is_sent(picture, workspace)
     yield from nothing_is_told_twice(workspace)
     yield from samples_are_counted_once(picture, record)
@@ -133,6 +134,20 @@ def _lateness(incident: Incident, line: Line, record: Record, is_taken_back: boo
         yield f"#{incident.id}: the breach at {due_at} was found late and not marked so"
     if is_late and not is_taken_back and record.kept_time_within(due_at, due_at + LATE_AFTER):
         yield f"#{incident.id}: the breach at {due_at} was marked late although the timekeeper had its turn in time"
+
+
+def recoveries_are_true(picture: Picture, record: Record) -> Iterator[str]:
+    """Nothing counts as recovered that was not seen good since it was decided to fail."""
+    failing_since: dict[str, datetime] = {}
+    for line in picture.lines:
+        _, _, name = line["subject"].partition(":")
+        if line["action"] == "check_changed" and Status(line["data"]["to"]).is_failing:
+            failing_since[name] = _at(line)
+        elif line["action"] == "incident_resolved" and line["data"]["resolution"] == "recovered":
+            system = picture.incidents[int(name)].system
+            for check in (f"{system}/{one}" for one in line["data"]["checks"]):
+                if not record.was_good_within(check, failing_since[check], _at(line)):
+                    yield f"#{name} was resolved as recovered at {line['at']}, {check} fails since {failing_since[check]}"
 
 
 def answers_end_the_response(picture: Picture, incident: Incident) -> Iterator[str]:

@@ -52,8 +52,8 @@ class Power:
             self.failed[name] += 1
             raise Crash(name)
 
-    async def let_others(self) -> None:
+    async def let_others(self, patience: int = 1) -> None:
         """Let whatever else runs go on for a moment: a seeded choice of the order in which answers are heard."""
-        for _ in range(self._random.choice((0, 0, 0, 1, 2, 4))):
+        for _ in range(patience * self._random.choice((0, 0, 0, 1, 2, 4))):
             await asyncio.sleep(0)
         self.need()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +21,7 @@ class Record:
     truth: dict[str, Status] = field(default_factory=dict)
     bad_samples: Counter[str] = field(default_factory=Counter)
     samples: Counter[str] = field(default_factory=Counter)
+    good_at: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     versions: dict[int, int] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     answered: set[tuple[int, str]] = field(default_factory=set)
@@ -35,6 +36,18 @@ class Record:
         incident = decision.case.incident
         if incident is not None:
             self.versions[incident.id] = max(incident.version, self.versions.get(incident.id, 0))
+
+    def feed(self, check: str, at: datetime) -> Status:
+        """Note a sample of a check as it truly is; returns that."""
+        status = self.truth[check]
+        self.samples[check] += 1
+        self.bad_samples[check] += status.is_failing
+        if not status.is_failing:
+            self.good_at[check].append(at)
+        return status
+
+    def was_good_within(self, check: str, after: datetime, until: datetime) -> bool:
+        return any(after < at <= until for at in self.good_at[check])
 
     def was_awake_within(self, start: datetime, end: datetime) -> bool:
         return any(since <= end and start <= until for since, until in self.awake)

@@ -231,9 +231,7 @@ class World:
             watched = self.life.live.watched.get(system, {}).get(name)
             if watched is None:
                 continue
-            status = self.record.truth[check]
-            self.record.samples[check] += 1
-            self.record.bad_samples[check] += status.is_failing
+            status = self.record.feed(check, self.clock.now())
             reason = Reason.REFUSED if status.is_failing else Reason.OK
             self.life.poller.take(watched, Sample(self.clock.now(), status, reason, 0.02, f"it is {status}"))
 

@@ -17,9 +17,11 @@ from tocsin.errors import UsageError
 from tocsin.ports import Desk
 from tocsin.web.answers import ask, headers_of, incident_id, status_of, text_of
 from tocsin.web.api import read_parameters
+from tocsin.web.incidents import incident_of, incidents_of, open_by_severity
 from tocsin.web.reader import Reader
+from tocsin.web.systems import systems_of
 from tocsin.web.templates import Templates
-from tocsin.web.views import incident_of, incidents_of, open_by_severity, systems_of, timeline_of
+from tocsin.web.timeline import timeline_of
 from tocsin.words import LANGUAGES
 
 COOKIE = "tocsin_language"

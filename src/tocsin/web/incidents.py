@@ -1,4 +1,4 @@
-"""What the pages show, made from the daemon's JSON: words found, times told, deadlines weighed. No HTML here."""
+"""What the pages show of incidents: words found, times told, deadlines weighed. No HTML here."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tocsin.web import strip
-from tocsin.web.reader import Moment, Reader, countdown, instant, milliseconds
+from tocsin.web.reader import Moment, Reader, countdown, instant
+from tocsin.web.systems import web_address
 
 Json = Mapping[str, Any]
 
 URGENT_S = 900
-WORST_FIRST = {"down": 0, "degraded": 1, "unobserved": 2, "up": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,99 +65,6 @@ class IncidentView:
     @property
     def is_resolved(self) -> bool:
         return self.state == "resolved"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckRow:
-    name: str
-    kind: str
-    status: str
-    status_text: str
-    since: str
-    text: str
-    latency: str
-    strip: strip.Paths
-    strip_text: str
-
-
-@dataclass(frozen=True, slots=True)
-class SystemView:
-    name: str
-    title: str
-    status: str
-    status_text: str
-    owner: str
-    tier: str
-    runbook: str
-    muted_by: str
-    checks: tuple[CheckRow, ...]
-    strip: strip.Paths
-    strip_text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineLine:
-    at: Moment
-    actor: str
-    sentence: str
-    detail: str
-    mark: str
-
-
-# --- systems -------------------------------------------------------------------------------------------------------
-
-
-def systems_of(status: Json, reader: Reader) -> list[SystemView]:
-    """All systems, those in trouble first, otherwise in the order of the rules."""
-    found = [system_of(system, reader) for system in status["systems"]]
-    return sorted(found, key=lambda system: WORST_FIRST.get(system.status, 2))
-
-
-def system_of(system: Json, reader: Reader) -> SystemView:
-    checks = system["checks"]
-    minutes = strip.worst(tuple(tuple(check.get("strip") or ()) for check in checks))
-    return SystemView(
-        name=system["system"],
-        title=reader.title(system.get("title"), system["system"]),
-        status=system["status"],
-        status_text=reader.say(f"status.{system['status']}"),
-        owner=system.get("owner_name") or system.get("owner") or "",
-        tier=system.get("tier") or "",
-        runbook=web_address(system.get("runbook")),
-        muted_by=system.get("muted_by") or "",
-        checks=tuple(_check_row(check, reader) for check in checks),
-        strip=strip.paths(minutes),
-        strip_text=_strip_text(minutes, reader),
-    )
-
-
-def _check_row(check: Json, reader: Reader) -> CheckRow:
-    minutes = tuple(check.get("strip") or ())
-    status = check["status"]
-    return CheckRow(
-        name=check["check"],
-        kind=check.get("kind") or "",
-        status=status,
-        status_text=reader.say(f"status.{status}"),
-        since=reader.since(check.get("since")),
-        text=(check.get("text") or "") if status in ("down", "degraded") else "",
-        latency=milliseconds(check.get("duration_s")),
-        strip=strip.paths(minutes),
-        strip_text=_strip_text(minutes, reader),
-    )
-
-
-def _strip_text(minutes: tuple[str, ...], reader: Reader) -> str:
-    told = [f"{reader.say(f'status.{s}')} {reader.say('unit.min', n=n)}" for s, n in strip.counts(minutes).items()]
-    return reader.say("page.strip", what=", ".join(told))
-
-
-def web_address(text: str | None) -> str:
-    """A link only where it is one: a runbook may be any text, and `javascript:` must never become a link."""
-    return text if text and text.startswith(("https://", "http://")) else ""
-
-
-# --- incidents -----------------------------------------------------------------------------------------------------
 
 
 def incidents_of(status: Json, reader: Reader) -> list[IncidentView]:
@@ -238,39 +144,3 @@ def _said(key: str, at: str | None, actor: str | None, reader: Reader) -> str:
 def _ending(incident: Json, reader: Reader) -> str:
     how = incident.get("resolution") or "by_hand"
     return _said(f"incident.{how}", incident.get("resolved_at"), incident.get("resolved_by"), reader)
-
-
-# --- a timeline ----------------------------------------------------------------------------------------------------
-
-
-def timeline_of(incident: Json, reader: Reader) -> list[TimelineLine]:
-    """The newest first: who comes to an incident asks what happened last."""
-    return [_line(entry, reader) for entry in reversed(incident.get("timeline") or ())]
-
-
-def _line(entry: Json, reader: Reader) -> TimelineLine:
-    data = {**entry, **(entry.get("data") or {})}
-    action: str = entry["action"]
-    return TimelineLine(
-        at=reader.moment(entry["at"]),
-        actor=reader.actor(entry["actor"]),
-        sentence=_sentence(action, data, reader),
-        detail=str(data.get("text") or data.get("note") or data.get("reason") or ""),
-        mark="breach" if action == "clock_breached" else "person" if entry["actor"] != "tocsin" else "",
-    )
-
-
-def _sentence(action: str, data: Json, reader: Reader) -> str:
-    filled = {
-        "severity": data.get("severity", ""),
-        "was": data.get("from") or "–",
-        "to": data.get("to", ""),
-        "check": data.get("check", ""),
-        "clock": reader.say_or(f"clock.{data.get('clock')}", ""),
-        "share": f"{data['share']:.0%}" if isinstance(data.get("share"), (int, float)) else "",
-        "due": reader.moment(data["due_at"]).short if data.get("due_at") else "",
-    }
-    try:
-        return reader.say(f"action.{action}", **filled)
-    except KeyError:
-        return action.replace("_", " ")
