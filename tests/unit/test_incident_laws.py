@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition
+from hypothesis.stateful import rule as step
+
 from case_parts import (
     HOUR,
     P1,
@@ -21,11 +26,6 @@ from case_parts import (
     is_failing,
     rule,
 )
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition
-from hypothesis.stateful import rule as step
-
 from tocsin.core.incident import Decision, FailingCheck
 from tocsin.core.model import Clock, ClockOutcome, Incident, IncidentState, Resolution, Severity, Status
 

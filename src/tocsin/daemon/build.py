@@ -16,12 +16,14 @@ from tocsin.core.incident import Decision
 from tocsin.core.model import Observation, Sample, Severity
 from tocsin.core.policy import Check, Rulebook
 from tocsin.daemon import alarms as alarm_names
+from tocsin.daemon import systemd
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.answers import Answers
 from tocsin.daemon.apply import Applier
 from tocsin.daemon.clock import SystemClock
 from tocsin.daemon.commands import Changes, Commands, Tools
 from tocsin.daemon.configure import Configurator, Read, Sources
+from tocsin.daemon.descriptors import raise_open_files
 from tocsin.daemon.dispatch import Context, Dispatcher
 from tocsin.daemon.gate import Gate
 from tocsin.daemon.heartbeat import Heartbeat
@@ -30,7 +32,7 @@ from tocsin.daemon.housekeeping import Housekeeping
 from tocsin.daemon.live import LiveState
 from tocsin.daemon.ops_log import OpsLog
 from tocsin.daemon.poll import Poller
-from tocsin.daemon.runner import Runner
+from tocsin.daemon.runner import TURNS_WITHIN_S, Runner
 from tocsin.daemon.serve import Servants, Service
 from tocsin.daemon.timekeeper import Timekeeper
 from tocsin.daemon.ways_out import WaysOut
@@ -58,6 +60,7 @@ class Daemon:
 
 async def run(settings: Settings, environ: Mapping[str, str], *, strict: bool = False) -> int:
     """Run the daemon until SIGTERM or SIGINT. Raises what makes a start impossible; returns 0 after a clean stop."""
+    raise_open_files()
     async with AsyncExitStack() as stack:
         daemon = await build(settings, environ, stack)
         await daemon.service.run(strict=strict)
@@ -72,7 +75,7 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
     alarms = Alarms(store, clock, lambda: live.rulebook.alarms_to)
     changes = Changes()
     history = History(store, clock.now())
-    runner = Runner(clock, alarms)
+    runner = Runner(clock, alarms, systemd.turns_within_s(TURNS_WITHIN_S))
     ways = WaysOut(settings, clock.now)
     stack.push_async_callback(ways.close)
 
@@ -110,6 +113,7 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
     ops_loop = runner.add("ops_log", ops_log.step)
     runner.add("history", history.step)
     runner.add("heartbeat", heartbeat.step)
+    runner.watch("poll", lambda: poller.turned_at)
     applier.wake, dispatcher.wake = apply_loop.wake, dispatch_loop.wake
 
     def alarmed() -> None:
@@ -135,7 +139,7 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
 
     def ready() -> list[str]:
         """Why this daemon does not do its job; empty when it does."""
-        reasons = [f"the loop {name} has not turned for a minute" for name in runner.late()]
+        reasons = [f"the loop {name} has not turned for {runner.turns_within_s:.0f} s" for name in runner.late()]
         if not heartbeat.is_stored:
             reasons.append("the store does not answer")
         if not gate.is_open:

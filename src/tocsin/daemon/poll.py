@@ -10,7 +10,7 @@ from zlib import crc32
 
 from tocsin.core import verdict
 from tocsin.core.check import CheckState, forget, observe
-from tocsin.core.model import Observation, Phases, Reason, Sample, Status
+from tocsin.core.model import Observation, Phases, Reason, Sample, Status, TransportFailure
 from tocsin.core.policy import Check, Rulebook
 from tocsin.daemon.history import History
 from tocsin.daemon.live import LATENCY_EDGES_S, Histogram, LiveState, Watched
@@ -42,6 +42,7 @@ class Poller:
         self._stalled_at = float("-inf")
         self._stall_s = 0.0
         self._is_running = False
+        self.turned_at = clock.monotonic()
 
     # --- which checks ---
 
@@ -127,6 +128,7 @@ class Poller:
             if not watched.is_gone:
                 self._live.lag.add(max(0.0, now - watched.planned_at))
                 self._launch(watched, now)
+        self.turned_at = now
         self._timer = None
         if self._is_running:
             self._arm()
@@ -134,7 +136,12 @@ class Poller:
     def _launch(self, watched: Watched, now: float) -> None:
         watched.is_busy = True
         watched.started_at = now
-        self._prober.start(watched.check, lambda observation: self._done(watched, observation))
+        try:
+            self._prober.start(watched.check, lambda observation: self._done(watched, observation))
+        except Exception as error:
+            # A fault of ours: this check is unobserved and is tried again at its next slot, the others go on.
+            log.exception("A probe could not be started", action="probe_failed", check=watched.check.id)
+            self._done(watched, Observation(0.0, TransportFailure(Reason.INTERNAL, f"a fault in Tocsin: {error!r}")))
 
     def _done(self, watched: Watched, observation: Observation) -> None:
         watched.is_busy = False

@@ -14,8 +14,9 @@ from tocsin.ports import WallClock
 
 log = get_log(__name__)
 
-LONGEST_SLEEP_S = 15.0
 TURNS_WITHIN_S = 60.0
+SLEEPS_AT_MOST = 0.25
+"""Of the time in which a loop has to turn, so that one which only sleeps is never late."""
 AFTER_FAULT_S = 1.0
 
 Step = Callable[[datetime], Awaitable[datetime | None]]
@@ -37,10 +38,13 @@ class Loop:
 class Runner:
     """Calls each loop's step until the daemon drains. A round that fails is an alarm; the loop goes on."""
 
-    def __init__(self, clock: WallClock, alarms: Alarms) -> None:
+    def __init__(self, clock: WallClock, alarms: Alarms, turns_within_s: float = TURNS_WITHIN_S) -> None:
         self._clock = clock
         self._alarms = alarms
+        self.turns_within_s = turns_within_s
+        self._longest_sleep_s = turns_within_s * SLEEPS_AT_MOST
         self._loops: list[Loop] = []
+        self._others: dict[str, Callable[[], float]] = {}
         self._faulty: dict[str, str] = {}
         self._is_stopping = False
 
@@ -55,9 +59,9 @@ class Runner:
             loop.wake()
 
     def late(self) -> list[str]:
-        """Loops that have not completed a round for a minute."""
+        """Loops that have not completed a round for `turns_within_s`."""
         now = self._clock.monotonic()
-        return [loop.name for loop in self._loops if now - loop.turned_at > TURNS_WITHIN_S]
+        return [loop.name for loop in self._loops if now - loop.turned_at > self.turns_within_s]
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -92,5 +96,5 @@ class Runner:
         if self._faulty.pop(loop.name, None) is not None and not self._faulty:
             self._alarms.clear("loop_failed")
         if next_at is None:
-            return LONGEST_SLEEP_S
-        return min(LONGEST_SLEEP_S, (next_at - self._clock.now()).total_seconds())
+            return self._longest_sleep_s
+        return min(self._longest_sleep_s, (next_at - self._clock.now()).total_seconds())

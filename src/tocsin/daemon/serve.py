@@ -135,10 +135,15 @@ class Service:
 
     async def _feed_watchdog(self, every_s: float) -> None:
         """Feed the watchdog only on proven progress: loops turn. A store that is gone is an alarm, not a reason to die."""
-        while not self._of.runner.late():
-            systemd.notify("WATCHDOG=1")
+        stands_still: list[str] = []
+        while True:
+            late = self._of.runner.late()
+            if not late:
+                systemd.notify("WATCHDOG=1")
+            elif late != stands_still:
+                log.error("The watchdog is not fed", action="watchdog_starved", loops=late)
+            stands_still = late
             await asyncio.sleep(every_s)
-        log.error("The watchdog is fed no more", action="watchdog_starved", loops=self._of.runner.late())
 
     async def _drain(
         self, running: asyncio.Task[None], inbox: asyncio.Future[None] | None, opened: Sequence[Listener]

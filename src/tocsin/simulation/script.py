@@ -24,11 +24,15 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A person does something to the newest incident of a system; the click was `ago_s` before it was heard."""
+    """A person does something to the newest incident of a system (or of any).
+
+    The click was `ago_s` before it was heard; `late` is how long it comes after whatever else happens at the same time.
+    """
 
     verb: str
     system: str
     ago_s: float = 0.0
+    late: int = 0
     severity: Severity = Severity.P1
     anyway: bool = False
 
@@ -127,6 +131,7 @@ def _act(random: Random) -> Act:
         verb=random.choices(verbs, weights=(10, 4, 4, 2, 2, 1, 1))[0],
         system=random.choice(tuple(CHECKS)),
         ago_s=random.choice((0.0, 0.0, 1.0, 20.0)),
+        late=random.choice((0, 0, 2, 8, 20)),
         severity=random.choice(tuple(Severity)),
         anyway=random.random() < 0.5,
     )

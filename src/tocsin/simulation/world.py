@@ -41,6 +41,8 @@ RELOADS_AT_MOST = 20
 LAZY = ("history", "heartbeat")
 """Loops that promise nothing to anybody: they get a turn now and then, which leaves time for more seeds."""
 LAZY_CHANCE = 0.2
+BETWEEN_SAMPLES = 4
+"""How long it is until the next sample, in turns that others get."""
 
 
 class Broken(Exception):  # noqa: N818
@@ -222,7 +224,7 @@ class World:
         for _ in range(action.times):
             self.clock.advance(EVERY)
             self.feed([action.check])
-            await self.power.let_others()
+            await self.power.let_others(BETWEEN_SAMPLES)
 
     def feed(self, checks: Iterable[str] = CHECK_IDS) -> None:
         """One sample of each check, as it truly is now."""
@@ -237,6 +239,7 @@ class World:
 
     async def _act(self, act: Act) -> None:
         self._outage.unheard.append(act)
+        await self.power.let_others(act.late)
         actor = f"person:{self._random.choice(PEOPLE)}"
         at = self.clock.now() - timedelta(seconds=act.ago_s)
         try:

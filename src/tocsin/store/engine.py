@@ -1,4 +1,7 @@
-"""Engines: the one that writes, and read-only ones beside it; and the lock that keeps a second daemon off an SQLite file."""
+"""Engines: the one that writes, and read-only ones beside it; and the lock that keeps a second daemon off an SQLite file.
+
+What keeps it off a PostgreSQL database is the writing connection itself (`postgresql.py`).
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from tocsin.errors import StoreError
+from tocsin.store import postgresql
 
 BUSY_TIMEOUT_MS = 5_000
-STATEMENT_TIMEOUT_MS = 30_000
 
 
 def parse_url(database: str) -> URL:
@@ -52,9 +55,7 @@ def write_engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite_writer)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
-    options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"
-    connect_args = {"options": options, "connect_timeout": 5, "application_name": "tocsin"}
-    return create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args=connect_args)
+    return postgresql.write_engine(url)
 
 
 def read_engine(url: URL) -> Engine:
@@ -66,9 +67,7 @@ def read_engine(url: URL) -> Engine:
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
         event.listen(engine, "connect", _prepare_sqlite_reader)
         return engine
-    options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC -c default_transaction_read_only=on"
-    connect_args = {"options": options, "connect_timeout": 5, "application_name": "tocsin reader"}
-    return create_engine(url, pool_size=2, max_overflow=4, pool_pre_ping=True, connect_args=connect_args)
+    return postgresql.read_engine(url)
 
 
 def _prepare_sqlite_writer(connection: Any, _record: object) -> None:

@@ -121,7 +121,7 @@ class SqlTransaction:
             elif clock != known.get(clock.id):
                 self.connection.execute(update(clocks).where(clocks.c.id == clock.id).values(row_of_clock(clock)))
             stored.append(clock)
-        return tuple(stored)
+        return tuple(sorted(stored, key=lambda clock: clock.id or 0))
 
     def incidents_to_wake(self, now: datetime, limit: int) -> list[int]:
         """Incidents with a clock that has something due, the most overdue first."""
@@ -333,11 +333,15 @@ class SqlTransaction:
 
 
 def _waits() -> ColumnElement[bool]:
-    """Whether something that was promised of the same incident earlier has to go first."""
+    """Whether something that was promised of the same incident earlier has to go first.
+
+    Alarms stand in one thread, as the lines of one incident do: the first of them starts it, so the others wait for it.
+    """
     earlier = notices.alias("earlier")
+    are_alarms = earlier.c.incident.is_(None) & notices.c.incident.is_(None)
     return exists().where(
         earlier.c.channel == notices.c.channel,
-        earlier.c.incident == notices.c.incident,
+        (earlier.c.incident == notices.c.incident) | are_alarms,
         earlier.c.state == "pending",
         earlier.c.id < notices.c.id,
         earlier.c.kind != NoticeKind.EDIT.value,
