@@ -106,7 +106,7 @@ class Configurator:
         await self._applier.withdraw(gone, actor)
         for warning in read.warnings:
             log.warning("Configuration", action="configuration_warning", text=warning)
-        result = {
+        result: dict[str, Any] = {
             "version": rulebook.version,
             "changed": before.version != rulebook.version,
             "systems": len(rulebook.systems),

@@ -61,7 +61,13 @@ class Runner:
     def late(self) -> list[str]:
         """Loops that have not completed a round for `turns_within_s`."""
         now = self._clock.monotonic()
-        return [loop.name for loop in self._loops if now - loop.turned_at > self.turns_within_s]
+        turned = {loop.name: loop.turned_at for loop in self._loops}
+        turned |= {name: turned_at() for name, turned_at in self._others.items()}
+        return [name for name, at in turned.items() if now - at > self.turns_within_s]
+
+    def watch(self, name: str, turned_at: Callable[[], float]) -> None:
+        """Look after something that turns by itself as well; it says when it last did (monotonic)."""
+        self._others[name] = turned_at
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

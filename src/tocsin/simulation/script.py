@@ -108,13 +108,13 @@ def _step(random: Random) -> Step:
     first = _action(random)
     if isinstance(first, ALONE):
         return (first,)
-    rest = [_action(random) for _ in range(random.choice((0, 0, 0, 1, 1, 2)))]
+    rest = [_action(random) for _ in range(random.choice((0, 0, 1, 1, 2, 3)))]
     return (first, *(action for action in rest if not isinstance(action, ALONE)))
 
 
 def _action(random: Random) -> Action:
     makers = (_failure, _probe, _act, _wait, _fail, _bother, _sleep, _reload, _restart, _refuse)
-    return random.choices(makers, weights=(20, 16, 24, 16, 14, 10, 4, 4, 2, 2))[0](random)
+    return random.choices(makers, weights=(18, 14, 26, 14, 18, 10, 4, 4, 2, 2))[0](random)
 
 
 def _failure(random: Random) -> Probe:
