@@ -162,22 +162,22 @@ class Play:
             self.time(wake)
 
     def ack(self, at: datetime, now: datetime | None = None, actor: str = "person:li.na") -> Decision:
-        return self.keep(decide.acknowledge(self.case, actor, at, now or at))
+        return self.keep(decide.acknowledge(self.case, self.rulebook, actor, at, now or at))
 
     def unack(self, now: datetime, reason: str = "a slip") -> Decision:
-        return self.keep(decide.unacknowledge(self.case, "person:li.na", reason, now))
+        return self.keep(decide.unacknowledge(self.case, self.rulebook, "person:li.na", reason, now))
 
     def set_severity(self, severity: Severity, now: datetime, reason: str = "as told") -> Decision:
         return self.keep(decide.set_severity(self.case, self.rulebook, "person:li.na", severity, reason, now))
 
     def resolve(self, now: datetime, *still: FailingCheck, anyway: bool = False) -> Decision:
-        return self.keep(decide.resolve(self.case, "person:li.na", "mended", still, now, anyway=anyway))
+        return self.keep(decide.resolve(self.case, self.rulebook, "person:li.na", "mended", still, now, anyway=anyway))
 
     def reopen(self, now: datetime) -> Decision:
         return self.keep(decide.reopen(self.case, self.rulebook, "person:li.na", "not mended", now))
 
     def withdraw(self, now: datetime, *gone: str) -> Decision:
-        return self.keep(decide.withdraw(self.case, gone, "user:root", now))
+        return self.keep(decide.withdraw(self.case, self.rulebook, gone, "user:root", now))
 
     # --- what is asked ---
 

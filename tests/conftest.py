@@ -7,6 +7,8 @@ from collections.abc import Generator
 
 import pytest
 
+pytest_plugins = ("postgresql",)
+
 DEMAND_ALL = bool(os.environ.get("TOCSIN_TESTS_DEMAND_ALL"))
 
 

@@ -71,12 +71,20 @@ class DeliveryError(TocsinError):
     """A channel did not confirm a message.
 
     `permanent`: trying again as it is cannot help. `unknown`: it may have arrived, so it is looked up before it is repeated.
+    `is_root_gone`: the message that it belongs to is not there any more, so it has to go out as a message of its own.
     """
 
     def __init__(
-        self, text: str, *, permanent: bool = False, unknown: bool = False, retry_after: timedelta | None = None
+        self,
+        text: str,
+        *,
+        permanent: bool = False,
+        unknown: bool = False,
+        retry_after: timedelta | None = None,
+        is_root_gone: bool = False,
     ) -> None:
         super().__init__(text)
         self.permanent = permanent
         self.unknown = unknown
         self.retry_after = retry_after
+        self.is_root_gone = is_root_gone

@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from textwrap import dedent
@@ -22,8 +23,16 @@ PROGRAM = [sys.executable, "-m", "tocsin"]
 READY_WITHIN_S = 15.0
 
 
-def write_configuration(folder: Path, slack: SlackDouble, rules: str) -> Path:
-    """A settings file with everything under `folder`, and one file of rules."""
+def free_port() -> int:
+    """A port of loopback that nobody has now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def write_configuration(
+    folder: Path, slack: SlackDouble | None, rules: str, *, listen: str = "127.0.0.1:0", more: str = ""
+) -> Path:
+    """A settings file with everything under `folder`, and one file of rules. `more` are further settings, as YAML."""
     (folder / "rules").mkdir(parents=True, exist_ok=True)
     (folder / "rules" / "all.yaml").write_text(dedent(rules), encoding="utf-8")
     config = folder / "tocsin.yaml"
@@ -32,33 +41,47 @@ def write_configuration(folder: Path, slack: SlackDouble, rules: str) -> Path:
             database: sqlite:///tocsin.db
             data_dir: .
             socket: s
-            listen: 127.0.0.1:0
+            listen: {listen}
             rules: [rules]
             timezone: UTC
-            slack:
-              bot_token: {slack.bot_token}
-              app_token: {slack.app_token}
-              channel: {slack.channel}
-              api_url: {slack.api_url}
-            """),
+            """)
+        + (slack_settings(slack) if slack is not None else "")
+        + dedent(more),
         encoding="utf-8",
     )
     return config
 
 
-class Tocsin:
-    """One daemon on one configuration; started, killed and started again."""
+def slack_settings(slack: SlackDouble) -> str:
+    return dedent(f"""\
+        slack:
+          bot_token: {slack.bot_token}
+          app_token: {slack.app_token}
+          channel: {slack.channel}
+          api_url: {slack.api_url}
+        """)
 
-    def __init__(self, config: Path) -> None:
+
+class Tocsin:
+    """One daemon on one configuration; started, killed and started again. `before` is what stands before the program."""
+
+    def __init__(self, config: Path, before: Sequence[str] = ()) -> None:
         self.config = config
+        self._before = before
         self.folder = config.parent
         self.client = Client((self.folder / "s",), timeout_s=10.0)
         self._process: asyncio.subprocess.Process | None = None
         self._log = (self.folder / "daemon.log").open("ab")
 
     async def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+        await self.spawn(*arguments, environ=environ)
+        await self.until_ready()
+
+    async def spawn(self, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+        """Start it and wait for nothing."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
         self._process = await asyncio.create_subprocess_exec(
+            *self._before,
             *PROGRAM,
             "run",
             "--config",
@@ -69,7 +92,6 @@ class Tocsin:
             cwd=self.folder,
             env={**kept, **(environ or {})},
         )
-        await self.until_ready()
 
     async def until_ready(self) -> None:
         async with asyncio.timeout(READY_WITHIN_S):

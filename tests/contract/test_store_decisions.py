@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from case_parts import P1, P2, T0, Play, a_rulebook, a_system, bad, minute, slow
 from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
+from case_parts import P1, P2, T0, Play, a_rulebook, a_system, bad, minute, slow
 from tocsin.core import incident as decide
 from tocsin.core.incident import Case, Decision
 from tocsin.core.model import Incident, IncidentState
@@ -75,14 +75,12 @@ def test_an_opened_incident_is_read_back_as_it_was_decided(stored: Stored) -> No
         pytest.param([lambda p: p.withdraw(minute(5), "health")], id="withdrawn"),
         pytest.param([lambda p: p.recovers(minute(5)), lambda p: p.fails(minute(100))], id="a second one"),
         pytest.param(
-            [lambda p: p.keep(decide.assign(p.case, "person:li.na", "li.na", minute(1)))],
+            [lambda p: p.keep(decide.assign(p.case, p.rulebook, "person:li.na", "li.na", minute(1)))],
             id="assigned",
         ),
     ],
 )
-def test_every_change_is_read_back_as_it_was_decided(
-    stored: Stored, acts: list[Callable[[Play], Decision]]
-) -> None:
+def test_every_change_is_read_back_as_it_was_decided(stored: Stored, acts: list[Callable[[Play], Decision]]) -> None:
     stored.do(lambda play: play.fails())
     for act in acts:
         case = stored.do(act)
@@ -131,7 +129,7 @@ def test_a_decision_names_the_version_that_it_read(stored: Stored) -> None:
     stored.do(lambda play: play.fails())
     read = stored.read()
     stored.do(lambda play: play.ack(minute(1)))
-    late = decide.acknowledge(read, "person:wang.wei", minute(2), minute(2))
+    late = decide.acknowledge(read, a_rulebook(), "person:wang.wei", minute(2), minute(2))
     with pytest.raises(StoreError, match="changed by somebody else") as caught:
         stored.unit(lambda tx: tx.commit_decision(read, late))
     assert not caught.value.permanent
@@ -157,7 +155,11 @@ def test_two_unresolved_incidents_of_one_key_are_impossible(engine: Engine) -> N
 
 
 def test_a_case_is_the_unresolved_incident_or_else_the_last_resolved_one(unit: Unit, engine: Engine) -> None:
-    rows = [an_incident(1), an_incident(2, IncidentState.RESOLVED), an_incident(7, IncidentState.RESOLVED, system="crm")]
+    rows = [
+        an_incident(1),
+        an_incident(2, IncidentState.RESOLVED),
+        an_incident(7, IncidentState.RESOLVED, system="crm"),
+    ]
     with engine.begin() as connection:
         connection.execute(insert(incidents), [row_of_incident(incident) for incident in rows])
     cases = unit(lambda tx: [tx.case("erp"), tx.case("crm"), tx.case("oa"), tx.case("erp", "other")])
@@ -191,7 +193,7 @@ def test_the_most_overdue_incident_comes_first(unit: Unit) -> None:
     systems = [a_system(name) for name in ("erp", "crm", "oa")]
     rulebook = a_rulebook(systems=systems)
     for index, name in enumerate(("crm", "oa", "erp")):
-        Stored(unit, Play(rulebook, name)).do(lambda play, at=minute(index): play.fails(at))
+        Stored(unit, Play(rulebook, name)).do(lambda play, n=index: play.fails(minute(n)))
     assert unit(lambda tx: tx.incidents_to_wake(minute(600), 10)) == [1, 2, 3]
     assert unit(lambda tx: tx.incidents_to_wake(minute(600), 2)) == [1, 2]
     unit(lambda tx: tx.push_wake(1, minute(601)))

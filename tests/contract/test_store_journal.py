@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from case_parts import T0, minute
 from sqlalchemy import Engine, delete, select, text, update
 
+from case_parts import T0, minute
 from tocsin.core.model import Entry
 from tocsin.store import journal as chain
 from tocsin.store.journal import GENESIS, Verification
@@ -24,7 +24,9 @@ COUNT = 6
 
 
 def entry(number: int, **data: Any) -> Entry:
-    return Entry(minute(number), "person:li.na", "incident_noted", f"incident:{number}", {"text": f"note {number}", **data})
+    return Entry(
+        minute(number), "person:li.na", "incident_noted", f"incident:{number}", {"text": f"note {number}", **data}
+    )
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def test_entries_are_numbered_from_one_without_gaps_and_each_stands_on_the_one_b
 
 
 def test_an_entry_is_read_back_as_it_was_written(unit: Unit, ask: Ask) -> None:
-    data = {"text": "漢字 \"quoted\"\n", "count": 3, "share": 0.5, "none": None, "list": [1, {"a": "b"}], "nul": "a\0b"}
+    data = {"text": '漢字 "quoted"\n', "count": 3, "share": 0.5, "none": None, "list": [1, {"a": "b"}], "nul": "a\0b"}
     unit(lambda tx: tx.append([Entry(T0, "tocsin", "incident_opened", "incident:1", data)]))
     (line,) = ask(lambda queries: queries.journal_tail(10))
     assert line["data"] == data
@@ -96,9 +98,7 @@ def test_half_a_surrogate_pair_does_not_keep_an_entry_from_being_written(engine:
     assert verify(engine).broken is None
 
 
-def test_two_equal_entries_have_different_digests_so_that_erased_data_cannot_be_guessed(
-    unit: Unit, ask: Ask
-) -> None:
+def test_two_equal_entries_have_different_digests_so_that_erased_data_cannot_be_guessed(unit: Unit, ask: Ask) -> None:
     unit(lambda tx: tx.append([entry(1), entry(1)]))
     first, second = ask(lambda queries: queries.journal_tail(10))
     assert first["data_digest"] != second["data_digest"]
@@ -153,7 +153,9 @@ LATER = "'2027-01-01 00:00:00.000000'"
         pytest.param(["UPDATE journal SET previous = 'x' WHERE sequence = 3"], 3, "does not stand on", id="previous"),
         pytest.param(["DELETE FROM journal WHERE sequence = 3"], 3, "entry 3 missing: entry 4", id="one deleted"),
         pytest.param(["DELETE FROM journal WHERE sequence = 1"], 1, "entry 1 missing", id="the first deleted"),
-        pytest.param(["DELETE FROM journal WHERE sequence < 3"], 1, "entries 1 to 2 missing", id="the first ones deleted"),
+        pytest.param(
+            ["DELETE FROM journal WHERE sequence < 3"], 1, "entries 1 to 2 missing", id="the first ones deleted"
+        ),
         pytest.param(["DELETE FROM journal WHERE sequence IN (3, 4)"], 3, "entries 3 to 4 missing", id="two deleted"),
         pytest.param(["DELETE FROM journal WHERE sequence > 4"], 5, "the end is cut off.*entry 6", id="cut"),
         pytest.param(["DELETE FROM journal"], 1, "the end is cut off.*entry 6", id="all deleted"),
@@ -164,7 +166,9 @@ LATER = "'2027-01-01 00:00:00.000000'"
             "does not stand on",
             id="deleted and closed up",
         ),
-        pytest.param(["DELETE FROM meta WHERE key = 'journal_head'"], 1, "record of the journal's head", id="head gone"),
+        pytest.param(
+            ["DELETE FROM meta WHERE key = 'journal_head'"], 1, "record of the journal's head", id="head gone"
+        ),
         pytest.param(["UPDATE meta SET value = '6 x' WHERE key = 'journal_head'"], 6, "does not fit", id="head edited"),
         pytest.param(
             ["DELETE FROM journal WHERE sequence = 6", "UPDATE meta SET value = '5 x' WHERE key = 'journal_head'"],
@@ -190,7 +194,8 @@ def test_what_was_tampered_with_is_found_and_named(
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("at", "'yesterday'"), ("at", "'2026-99-99 00:00:00'"), ("data", "x'ff'"), ("actor", "x'00ff'")]
+    ("column", "value"),
+    [("at", "'yesterday'"), ("at", "'2026-99-99 00:00:00'"), ("data", "x'ff'"), ("actor", "x'00ff'")],
 )
 def test_what_cannot_even_be_read_is_named_too(sqlite: str, column: str, value: str) -> None:
     from tocsin.store import engine as engines
@@ -247,4 +252,7 @@ def test_a_timeline_is_in_order_of_what_was_true_and_not_of_when_it_was_found(un
     late = Entry(minute(1), "tocsin", "clock_breached", "incident:1", {"detected_at": "later"})
     unit(lambda tx: tx.append([Entry(minute(5), "tocsin", "incident_resolved", "incident:1"), late, entry(2)]))
     timeline = ask(lambda q: q.timeline(1))
-    assert [(line["action"], line["sequence"]) for line in timeline] == [("clock_breached", 2), ("incident_resolved", 1)]
+    assert [(line["action"], line["sequence"]) for line in timeline] == [
+        ("clock_breached", 2),
+        ("incident_resolved", 1),
+    ]

@@ -107,7 +107,7 @@ def test_what_is_resolved_cannot_be_acknowledged() -> None:
     play = opened()
     play.recovers(minute(5))
     assert_refused(play.ack(minute(6)), "resolved already")
-    assert_refused(decide.acknowledge(Case("erp", 1), "person:li.na", T0, T0), "nothing to acknowledge")
+    assert_refused(decide.acknowledge(Case("erp", 1), play.rulebook, "person:li.na", T0, T0), "nothing to acknowledge")
 
 
 # --- taking back ---
@@ -307,26 +307,26 @@ def test_what_is_open_or_withdrawn_cannot_be_opened_again() -> None:
 def test_a_note_is_a_line_of_the_thread_at_any_time() -> None:
     play = opened()
     play.recovers(minute(5))
-    decision = play.keep(decide.note(play.case, "person:li.na", "the switch was dead", minute(100)))
+    decision = play.keep(decide.note(play.case, play.rulebook, "person:li.na", "the switch was dead", minute(100)))
     assert ([e.action for e in decision.entries], play.said(), play.rung()) == (["incident_noted"], ["noted"], [])
-    assert_refused(decide.note(Case("erp", 1), "person:li.na", "x", T0), "no such incident")
+    assert_refused(decide.note(Case("erp", 1), play.rulebook, "person:li.na", "x", T0), "no such incident")
 
 
 def test_two_notes_with_the_same_text_are_two_lines() -> None:
     play = opened()
     for _ in range(2):
-        play.keep(decide.note(play.case, "person:li.na", "same", minute(5)))
+        play.keep(decide.note(play.case, play.rulebook, "person:li.na", "same", minute(5)))
     keys = [notice.key for notice in play.notices if notice.event == "noted"]
     assert len(set(keys)) == 2
 
 
 def test_assigning_says_to_whom_and_twice_changes_nothing() -> None:
     play = opened()
-    play.keep(decide.assign(play.case, "person:li.na", "wang.wei", minute(5)))
+    play.keep(decide.assign(play.case, play.rulebook, "person:li.na", "wang.wei", minute(5)))
     assert (play.incident.assignee, play.said()) == ("wang.wei", ["assigned"])
-    assert decide.assign(play.case, "person:li.na", "wang.wei", minute(6)).changes_nothing
+    assert decide.assign(play.case, play.rulebook, "person:li.na", "wang.wei", minute(6)).changes_nothing
     play.recovers(minute(7))
-    assert_refused(decide.assign(play.case, "person:li.na", "li.na", minute(8)), "resolved")
+    assert_refused(decide.assign(play.case, play.rulebook, "person:li.na", "li.na", minute(8)), "resolved")
 
 
 # --- checks that go away ---

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tocsin.core.calendar import ALWAYS, due, measure
+from tocsin.core.calendar import ALWAYS, Calendar, CalendarHasNoHours, due, measure
 from tocsin.core.model import Clock, ClockKind, ClockOutcome, Pause, Reminder, Severity
 from tocsin.core.policy import ResponsePolicy, Rulebook
 
@@ -25,7 +25,7 @@ def start_clocks(
     at: datetime,
     pauses: Mapping[ClockKind, tuple[Pause, ...]] | None = None,
 ) -> tuple[Clock, ...]:
-    """The clocks that a severity's policy starts; none when it has no policy. What was paused (by kind of clock) does not count."""
+    """The clocks that an incident of a severity starts with; none without a policy. What was paused (by kind of clock) does not count."""
     policy = rulebook.response.get(severity)
     if policy is None:
         return ()
@@ -47,12 +47,30 @@ def _start(
     pauses: tuple[Pause, ...],
 ) -> Clock:
     calendar = rulebook.calendars.get(policy.calendar, ALWAYS)
-    plan = tuple(Reminder(share, due(calendar, at, target * share, pauses)) for share in policy.remind if share != 1.0)
+    try:
+        return _on_calendar(calendar, policy, incident, kind, target, at, pauses)
+    except CalendarHasNoHours:
+        # Rather a deadline that runs around the clock than an incident that is lost; `unworkable` tells of it.
+        return _on_calendar(ALWAYS, policy, incident, kind, target, at, pauses)
+
+
+def _on_calendar(
+    calendar: Calendar,
+    policy: ResponsePolicy,
+    incident: int,
+    kind: ClockKind,
+    target: timedelta,
+    at: datetime,
+    pauses: tuple[Pause, ...],
+) -> Clock:
+    # Of an update the lapse itself is the one reminder.
+    shares = () if kind is ClockKind.UPDATE else policy.remind
+    plan = tuple(Reminder(share, due(calendar, at, target * share, pauses)) for share in shares if share != 1.0)
     return Clock(
         incident=incident,
         kind=kind,
         severity=policy.severity,
-        calendar=policy.calendar,
+        calendar=calendar.name,
         policy_version=policy.version,
         calendar_version=calendar.version,
         target=target,
@@ -63,8 +81,33 @@ def _start(
     )
 
 
+def start_update(rulebook: Rulebook, incident: int, severity: Severity, at: datetime) -> Clock | None:
+    """The time until people must hear something new, from `at`; None when the policy asks for no updates."""
+    policy = rulebook.response.get(severity)
+    if policy is None or policy.update is None:
+        return None
+    return _start(rulebook, policy, incident, ClockKind.UPDATE, policy.update, at, ())
+
+
+def unworkable(rulebook: Rulebook, now: datetime) -> tuple[str, ...]:
+    """What is wrong with policies whose calendar has not the working time that they ask for: their clocks run around the clock."""
+    found = []
+    for policy in rulebook.response.values():
+        calendar = rulebook.calendars.get(policy.calendar, ALWAYS)
+        targets = (policy.acknowledge, policy.update, policy.resolve)
+        longest = max(target for target in targets if target is not None) * max((1.0, *policy.remind))
+        try:
+            due(calendar, now, longest)
+        except CalendarHasNoHours as error:
+            found.append(f"response {policy.severity}: {error}: its clocks run 24x7")
+    return tuple(found)
+
+
 def meet(clock: Clock, at: datetime) -> Clock:
-    """What was owed was done at `at`. A breach stays, unless the deed was before the deadline and only heard of after it."""
+    """What was owed was done at `at`. A breach stays, unless the deed was before the deadline and only heard of after it.
+
+    A paused clock must be resumed first, so that its deadline is known.
+    """
     if not clock.is_running:
         return clock
     # A breach carried over from a graver plan lies before the deadline of the present one, and stays where it was.
@@ -120,6 +163,7 @@ def _carried(before: Clock, after: Clock, now: datetime, is_rise: bool) -> Clock
         breached_at=before.breached_at,
         detected_late=before.detected_late,
         pauses=before.pauses,
+        exclusion=before.exclusion,
     )
 
 
@@ -128,26 +172,71 @@ def skip_past(clock: Clock, now: datetime) -> Clock:
 
 
 def run_again(rulebook: Rulebook, clock: Clock, resolved_at: datetime, now: datetime) -> Clock:
-    """Go on after a reopening: what was left when it ended is left now, so the good time between does not count.
+    """Go on after a reopening: what was left when it ended is left now, so the good time between does not count."""
+    outcome = None if clock.breached_at is None else ClockOutcome.BREACHED
+    again = replace(clock, outcome=outcome, met_at=None, ended_at=None)
+    return _go_on(rulebook, replace(again, pauses=(*clock.pauses, Pause(resolved_at, now, "resolved", "tocsin"))))
 
-    The calendar is the one of the present configuration under the clock's own name for it; its version is noted anew.
-    """
-    calendar = rulebook.calendars.get(clock.calendar, ALWAYS)
-    is_breached = clock.breached_at is not None
 
-    def later(at: datetime) -> datetime:
-        return due(calendar, now, measure(calendar, resolved_at, at))
+def pause(clock: Clock, since: datetime, reason: str, actor: str) -> Clock:
+    """Stop counting. What a breached clock would still have told is put off as well."""
+    return replace(clock, pauses=(*clock.pauses, Pause(since, None, reason, actor)))
 
-    return replace(
-        clock,
-        calendar_version=calendar.version,
-        pauses=(*clock.pauses, Pause(resolved_at, now, "resolved", "tocsin")),
-        due_at=clock.due_at if is_breached else later(clock.due_at),
-        plan=tuple(Reminder(r.share, later(r.at)) for r in clock.plan if r.at > resolved_at),
-        outcome=ClockOutcome.BREACHED if is_breached else None,
-        met_at=None,
-        ended_at=None,
+
+def resume(rulebook: Rulebook, clock: Clock, at: datetime) -> Clock:
+    """Go on after a pause: what was left when it began is left at `at`. Without a pause nothing changes."""
+    if not clock.is_paused:
+        return clock
+    *earlier, last = clock.pauses
+    return _go_on(rulebook, replace(clock, pauses=(*earlier, replace(last, end=max(at, last.start)))))
+
+
+def _go_on(rulebook: Rulebook, clock: Clock) -> Clock:
+    """Move the deadline and what is planned behind the last pause. A deadline that was missed stays where it was."""
+    last = clock.pauses[-1]
+    stopped_at, now = last.start, last.end or last.start
+    plan = tuple(
+        Reminder(r.share, _moved(rulebook, clock, stopped_at, now, r.at)) for r in clock.plan if r.at > stopped_at
     )
+    if clock.breached_at is not None:
+        return replace(clock, plan=plan)
+    return replace(clock, plan=plan, due_at=_moved(rulebook, clock, stopped_at, now, clock.due_at))
+
+
+def _moved(rulebook: Rulebook, clock: Clock, stopped_at: datetime, now: datetime, at: datetime) -> datetime:
+    """An instant of the plan after a stop: with as much working time before it as there was.
+
+    Where the clock's own calendar is no longer known, as much time of any kind: nobody gets less than was promised.
+    """
+    calendar = ALWAYS if clock.calendar == ALWAYS.name else rulebook.calendars.get(clock.calendar)
+    if calendar is not None and calendar.version == clock.calendar_version:
+        try:
+            return due(calendar, now, measure(calendar, stopped_at, at))
+        except CalendarHasNoHours:
+            pass
+    return at + (now - stopped_at)
+
+
+def say_something_new(
+    rulebook: Rulebook, all_clocks: Sequence[Clock], fresh: Clock | None, at: datetime
+) -> tuple[Clock, ...]:
+    """End the time until the next word, and start it again (`fresh`, None when no further word is owed).
+
+    Each such time is a clock of its own that keeps its outcome. One that was paused stays paused.
+    """
+    before = next((c for c in all_clocks if c.kind is ClockKind.UPDATE and c.superseded_at is None), None)
+    if before is None:
+        return (*all_clocks, fresh) if fresh is not None else tuple(all_clocks)
+    if fresh is not None and before.is_running and before.is_paused:
+        fresh = pause(fresh, at, before.pauses[-1].reason, before.pauses[-1].actor)
+    ended = meet(resume(rulebook, before, at), at)
+    others = (c for c in all_clocks if c is not before)
+    return (*others, ended) if fresh is None else (*others, replace(ended, superseded_at=at), fresh)
+
+
+def counts(clock: Clock) -> bool:
+    """Whether a clock counts in figures: not when another took its place before it ended."""
+    return clock.superseded_at is None or clock.ended_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +250,7 @@ class Passed:
 
 def reach(clock: Clock, now: datetime) -> tuple[Clock, tuple[Passed, ...]]:
     """Return the clock after everything up to `now` has passed, and what passed, in order of time."""
-    if not clock.is_running:
+    if not clock.is_running or clock.is_paused:
         return clock, ()
     passed = [Passed(r.share, r.at, is_breach=False) for r in clock.plan if r.at <= now]
     after = skip_past(clock, now)

@@ -6,7 +6,8 @@ incident's clocks. Every function here returns a `Decision`: the case afterwards
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from tocsin.core.model import (
     IncidentState,
     Notice,
     NoticeKind,
+    Pause,
     Priority,
     Resolution,
     RuleReference,
@@ -81,7 +83,7 @@ class Decision:
         return not self.entries and not self.notices
 
 
-class _Draft:
+class Draft:
     """Collects what one decision asks for, with deterministic keys."""
 
     def __init__(self, case: Case, now: datetime) -> None:
@@ -111,6 +113,15 @@ class _Draft:
     @property
     def case_version(self) -> int:
         return 0 if self.case.incident is None else self.case.incident.version
+
+    def changed_clocks(self) -> dict[str, list[dict[str, Any]]]:
+        """The clocks that this decision started, changed or replaced, as the journal keeps them."""
+        changed = [clock for clock in self.clocks if clock not in self.case.clocks]
+        told = {
+            "clocks": [clock_as_data(clock) for clock in changed if clock.superseded_at is None],
+            "superseded": [clock_as_data(clock) for clock in changed if clock.superseded_at is not None],
+        }
+        return {name: listed for name, listed in told.items() if listed}
 
     def say(self, event: str, data: Mapping[str, Any], *, rings: bool = False, mark: str = "") -> None:
         """One line in the thread (broadcast when it must ring), and the root message brought up to date."""
@@ -166,7 +177,7 @@ def reconcile(
     verdicts = judge_all(rulebook, system, failing, now)
     faults = [fault for verdict in verdicts.values() for fault in verdict.faults]
     grave = [check for check in failing if check.name in verdicts and verdicts[check.name].severity is not None]
-    draft = _Draft(case, now)
+    draft = Draft(case, now)
     if case.open is None and grave:
         lead = min(grave, key=lambda check: (str(verdicts[check.name].severity), check.failing_since, check.name))
         if _may_reopen(case, rulebook, now):
@@ -186,7 +197,7 @@ def _may_reopen(case: Case, rulebook: Rulebook, now: datetime) -> bool:
 
 
 def _open(
-    draft: _Draft,
+    draft: Draft,
     rulebook: Rulebook,
     system: System,
     lead: FailingCheck,
@@ -225,7 +236,7 @@ def _open(
             "text": incident.text,
             "checks": list(incident.checks),
             "failing_since": incident.failing_since.isoformat(),
-            "clocks": [_clock_as_data(clock) for clock in draft.clocks],
+            "clocks": [clock_as_data(clock) for clock in draft.clocks],
             "configuration": rulebook.version,
         },
     )
@@ -233,7 +244,7 @@ def _open(
 
 
 def _reopen(
-    draft: _Draft,
+    draft: Draft,
     rulebook: Rulebook,
     system: System,
     lead: FailingCheck,
@@ -253,9 +264,7 @@ def _rises(incident: Incident, severity: Severity | None) -> bool:
     return severity.is_graver_than(incident.severity) and severity.is_graver_than(incident.rule_severity)
 
 
-def _open_again(
-    draft: _Draft, rulebook: Rulebook, actor: str, checks: tuple[str, ...], text: str, title: str
-) -> None:
+def _open_again(draft: Draft, rulebook: Rulebook, actor: str, checks: tuple[str, ...], text: str, title: str) -> None:
     incident, now = draft.incident, draft.now
     assert incident is not None
     assert incident.resolved_at is not None
@@ -278,19 +287,22 @@ def _open_again(
         reopened=incident.reopened + 1,
     )
     data = {"checks": list(checks), "text": draft.incident.text, "quiet_since": quiet_since.isoformat()}
-    draft.record("incident_reopened", actor, {**data, "clocks": [_clock_as_data(c) for c in _current(draft.clocks)]})
+    draft.record("incident_reopened", actor, {**data, "clocks": [clock_as_data(c) for c in current(draft.clocks)]})
     draft.say("reopened", {"text": draft.incident.text, "actor": actor}, rings=True)
 
 
 def _runs_again(clock: Clock, resolved_at: datetime) -> bool:
-    """The response stays as it was decided, unless nobody had had to answer; the resolution goes on."""
-    if clock.superseded_at is not None or clock.ended_at is None:
+    """The response stays as it was decided, unless nobody had had to answer; the resolution goes on.
+
+    An update is owed again from the next acknowledgement on.
+    """
+    if clock.superseded_at is not None or clock.ended_at is None or clock.kind is ClockKind.UPDATE:
         return False
     return clock.met_at is None if clock.kind is ClockKind.RESPONSE else clock.ended_at >= resolved_at
 
 
 def _follow(
-    draft: _Draft,
+    draft: Draft,
     rulebook: Rulebook,
     system: System,
     failing: Sequence[FailingCheck],
@@ -303,7 +315,7 @@ def _follow(
     joined = [check for check in grave if check.name not in incident.checks]
     left = [name for name in incident.checks if name not in still]
     if left and len(left) == len(incident.checks) and not joined:
-        _recover(draft, left)
+        _recover(draft, rulebook, left)
         return
     for check in joined:
         _line(draft, "check_joined", check.name, {"check": check.name, "text": check.text, "status": check.status})
@@ -314,7 +326,7 @@ def _follow(
 
 
 def _rise_by_rule(
-    draft: _Draft,
+    draft: Draft,
     rulebook: Rulebook,
     system: System,
     grave: Sequence[FailingCheck],
@@ -328,19 +340,19 @@ def _rise_by_rule(
         _rise(draft, rulebook, verdicts[lead.name])
 
 
-def _line(draft: _Draft, event: str, mark: str, data: Mapping[str, Any]) -> None:
+def _line(draft: Draft, event: str, mark: str, data: Mapping[str, Any]) -> None:
     draft.record(event, TOCSIN, data)
     draft.tell(NoticeKind.REPLY, event, data, mark=f"v{draft.case_version}:{mark}")
     draft.tell(NoticeKind.EDIT, event, {}, mark=f"v{draft.case_version}:{mark}")
 
 
-def _rise(draft: _Draft, rulebook: Rulebook, verdict: Verdict) -> None:
+def _rise(draft: Draft, rulebook: Rulebook, verdict: Verdict) -> None:
     """The new targets run from now, no due time moves later, and the page goes out again as the higher severity."""
     incident = draft.incident
     assert incident is not None
     assert verdict.severity is not None
     assert verdict.rule is not None
-    _note_passed_deadlines(draft, draft.now)
+    note_passed_deadlines(draft, draft.now)
     _replan(draft, rulebook, verdict.severity, is_rise=True)
     draft.incident = replace(
         incident,
@@ -350,35 +362,83 @@ def _rise(draft: _Draft, rulebook: Rulebook, verdict: Verdict) -> None:
         rule=verdict.rule,
     )
     data = {"from": incident.severity, "to": verdict.severity, "rule": rule_as_data(verdict.rule)}
-    draft.record(
-        "incident_severity_changed", TOCSIN, {**data, "clocks": [_clock_as_data(c) for c in _current(draft.clocks)]}
-    )
+    draft.record("incident_severity_changed", TOCSIN, {**data, **draft.changed_clocks()})
     draft.say("rose", data, rings=True)
 
 
-def _replan(draft: _Draft, rulebook: Rulebook, severity: Severity, *, is_rise: bool) -> None:
+def _answered(fresh: Clock, incident: Incident) -> Clock | None:
+    """A new clock as a given acknowledgement leaves it: its response is met already (also where the old severity had no policy).
+
+    None where a fall would make an answer late that was not when it was given.
+    """
+    if fresh.kind is not ClockKind.RESPONSE or incident.acknowledged_at is None:
+        return fresh
+    return clocks.meet(fresh, incident.acknowledged_at) if incident.acknowledged_at <= fresh.due_at else None
+
+
+def _replan(draft: Draft, rulebook: Rulebook, severity: Severity, *, is_rise: bool) -> None:
     """Put the clocks of another severity in place: from now in a rise, from the opening in a fall, good minutes left out."""
     incident = draft.incident
     assert incident is not None
-    pauses = {clock.kind: clock.pauses for clock in _current(draft.clocks)}
-    start_at = draft.now if is_rise else incident.opened_at
-    fresh = clocks.start_clocks(rulebook, incident.id, severity, start_at, None if is_rise else pauses)
-    if incident.state is IncidentState.ACKNOWLEDGED:
-        # A given acknowledgement stands: there is nothing left to answer, also where the old severity had no policy.
-        fresh = tuple(clock for clock in fresh if clock.kind is not ClockKind.RESPONSE)
-    draft.clocks = clocks.replan(draft.clocks, fresh, draft.now, is_rise=is_rise)
+    with resumed(draft, rulebook):
+        pauses = {clock.kind: clock.pauses for clock in current(draft.clocks)}
+        start_at = draft.now if is_rise else incident.opened_at
+        fresh = clocks.start_clocks(rulebook, incident.id, severity, start_at, None if is_rise else pauses)
+        fresh = tuple(answered for clock in fresh if (answered := _answered(clock, incident)) is not None)
+        update = clocks.start_update(rulebook, incident.id, severity, draft.now)
+        if update is not None and is_update_owed(draft):
+            fresh = (*fresh, update)
+        draft.clocks = clocks.replan(draft.clocks, fresh, draft.now, is_rise=is_rise)
 
 
-def _recover(draft: _Draft, left: Sequence[str]) -> None:
-    _end(draft, TOCSIN, Resolution.RECOVERED, "recovered", {"checks": list(left)})
+@contextmanager
+def resumed(draft: Draft, rulebook: Rulebook) -> Iterator[None]:
+    """Let what is paused run while new plans are made, so that every deadline is known, and pause it again afterwards."""
+    pauses = {clock.kind: clock.pauses[-1] for clock in current(draft.clocks) if clock.is_paused}
+    draft.clocks = tuple(clocks.resume(rulebook, clock, draft.now) for clock in draft.clocks)
+    yield
+    draft.clocks = tuple(
+        clocks.pause(clock, draft.now, pauses[clock.kind].reason, pauses[clock.kind].actor)
+        if clock.is_running and clock.kind in pauses
+        else clock
+        for clock in draft.clocks
+    )
 
 
-def _end(draft: _Draft, actor: str, resolution: Resolution, event: str, data: Mapping[str, Any]) -> None:
+def is_update_owed(draft: Draft) -> bool:
+    """Whether people wait for the next word: from the acknowledgement on, until it ends."""
+    incident = draft.incident
+    if incident is None or not incident.is_unresolved:
+        return False
+    has_running = any(clock.kind is ClockKind.UPDATE and clock.is_running for clock in draft.clocks)
+    return has_running or incident.state is IncidentState.ACKNOWLEDGED
+
+
+def say_something_new(draft: Draft, rulebook: Rulebook, at: datetime) -> None:
+    """A person did something, so whoever waits has heard of it: the time until the next word starts again."""
+    update = next((clock for clock in current(draft.clocks) if clock.kind is ClockKind.UPDATE), None)
+    incident = draft.incident
+    if incident is None or not is_update_owed(draft) or (update is not None and at <= update.started_at):
+        return
+    note_passed_deadlines(draft, at, ClockKind.UPDATE)
+    fresh = clocks.start_update(rulebook, incident.id, incident.severity, at)
+    draft.clocks = clocks.say_something_new(rulebook, draft.clocks, fresh, at)
+
+
+def _recover(draft: Draft, rulebook: Rulebook, left: Sequence[str]) -> None:
+    _end(draft, rulebook, TOCSIN, Resolution.RECOVERED, "recovered", {"checks": list(left)})
+
+
+def _end(
+    draft: Draft, rulebook: Rulebook, actor: str, resolution: Resolution, event: str, data: Mapping[str, Any]
+) -> None:
     incident, now = draft.incident, draft.now
     assert incident is not None
     answered = resolution is Resolution.BY_HAND
-    _note_passed_deadlines(draft, now)
-    draft.clocks = tuple(_ended(clock, now, answered, resolution) for clock in draft.clocks)
+    note_passed_deadlines(draft, now)
+    draft.clocks = tuple(
+        _ended(clocks.resume(rulebook, clock, now), now, answered, resolution) for clock in draft.clocks
+    )
     draft.incident = replace(
         incident,
         state=IncidentState.RESOLVED,
@@ -387,14 +447,14 @@ def _end(draft: _Draft, actor: str, resolution: Resolution, event: str, data: Ma
         resolved_by=actor,
         resolution=resolution,
     )
-    outcomes = [_clock_as_data(clock) for clock in _current(draft.clocks)]
+    outcomes = [clock_as_data(clock) for clock in current(draft.clocks)]
     draft.record("incident_resolved", actor, {**data, "resolution": resolution, "clocks": outcomes})
     draft.say(event, {**data, "actor": actor})
 
 
 def _ended(clock: Clock, now: datetime, answered: bool, resolution: Resolution) -> Clock:
-    """A recovery meets the resolution and voids a response that nobody had to give; a withdrawal voids both."""
-    if resolution is Resolution.WITHDRAWN or (clock.kind is ClockKind.RESPONSE and not answered):
+    """A recovery meets the resolution and voids what nobody had to say any more; a withdrawal voids everything."""
+    if resolution is Resolution.WITHDRAWN or (clock.kind is not ClockKind.RESOLUTION and not answered):
         return clocks.void(clock, now)
     return clocks.meet(clock, now)
 
@@ -402,7 +462,7 @@ def _ended(clock: Clock, now: datetime, answered: bool, resolution: Resolution) 
 # --- what people do -------------------------------------------------------------------------------------------------
 
 
-def acknowledge(case: Case, actor: str, at: datetime, now: datetime) -> Decision:
+def acknowledge(case: Case, rulebook: Rulebook, actor: str, at: datetime, now: datetime) -> Decision:
     """Answer the incident at `at`, the instant of the click. A second acknowledgement changes nothing."""
     incident = case.incident
     if incident is None or not incident.is_unresolved:
@@ -410,39 +470,44 @@ def acknowledge(case: Case, actor: str, at: datetime, now: datetime) -> Decision
     if incident.state is IncidentState.ACKNOWLEDGED:
         return Decision(case)
     clicked_at = min(max(at, incident.opened_at), now)
-    draft = _Draft(case, now)
-    _note_passed_deadlines(draft, clicked_at)
+    draft = Draft(case, now)
+    note_passed_deadlines(draft, clicked_at)
     draft.clocks = tuple(
-        clocks.meet(clock, clicked_at) if clock.kind is ClockKind.RESPONSE and clock.superseded_at is None else clock
+        clocks.meet(clocks.resume(rulebook, clock, clicked_at), clicked_at)
+        if clock.kind is ClockKind.RESPONSE and clock.superseded_at is None
+        else clock
         for clock in draft.clocks
     )
     draft.incident = replace(
         incident, state=IncidentState.ACKNOWLEDGED, acknowledged_at=clicked_at, acknowledged_by=actor
     )
-    response = next((c for c in _current(draft.clocks) if c.kind is ClockKind.RESPONSE), None)
-    data: dict[str, Any] = {"clock": _clock_as_data(response)} if response is not None else {}
+    say_something_new(draft, rulebook, clicked_at)
+    response = next((c for c in current(draft.clocks) if c.kind is ClockKind.RESPONSE), None)
+    data: dict[str, Any] = {"clock": clock_as_data(response)} if response is not None else {}
     if response is not None and _was_told_breached(case.clocks) and response.breached_at is None:
         data["breach_withdrawn"] = "the answer was given before the deadline and heard of after it"
-    draft.record("incident_acknowledged", actor, data, at=clicked_at)
+    draft.record("incident_acknowledged", actor, {**data, **draft.changed_clocks()}, at=clicked_at)
     draft.say("acknowledged", {"actor": actor, "at": clicked_at.isoformat()})
     return draft.done()
 
 
 def _was_told_breached(all_clocks: Sequence[Clock]) -> bool:
-    return any(c.kind is ClockKind.RESPONSE and c.breached_at is not None for c in _current(all_clocks))
+    return any(c.kind is ClockKind.RESPONSE and c.breached_at is not None for c in current(all_clocks))
 
 
-def unacknowledge(case: Case, actor: str, reason: str, now: datetime) -> Decision:
+def unacknowledge(case: Case, rulebook: Rulebook, actor: str, reason: str, now: datetime) -> Decision:
     """Take the answer back: the response that it gave is owed again, against its first deadline."""
     incident = case.incident
     if incident is None or incident.state is not IncidentState.ACKNOWLEDGED:
         return refuse(case, "it is not acknowledged: there is nothing to take back")
-    draft = _Draft(case, now)
+    draft = Draft(case, now)
     draft.clocks = tuple(
         clocks.owe_again(clock, now) if _was_met_by_acknowledgement(clock, incident) else clock for clock in case.clocks
     )
     draft.incident = replace(incident, state=IncidentState.OPEN, acknowledged_at=None, acknowledged_by=None)
-    draft.record("incident_unacknowledged", actor, {"reason": reason, "was": incident.acknowledged_by})
+    say_something_new(draft, rulebook, now)
+    data = {"reason": reason, "was": incident.acknowledged_by}
+    draft.record("incident_unacknowledged", actor, {**data, **draft.changed_clocks()})
     draft.say("unacknowledged", {"actor": actor, "reason": reason})
     return draft.done()
 
@@ -453,24 +518,27 @@ def _was_met_by_acknowledgement(clock: Clock, incident: Incident) -> bool:
     return is_response and clock.met_at is not None and clock.met_at == incident.acknowledged_at
 
 
-def note(case: Case, actor: str, text: str, now: datetime) -> Decision:
+def note(case: Case, rulebook: Rulebook, actor: str, text: str, now: datetime) -> Decision:
     if case.incident is None:
         return refuse(case, "there is no such incident")
-    draft = _Draft(case, now)
-    draft.record("incident_noted", actor, {"text": text})
+    draft = Draft(case, now)
+    say_something_new(draft, rulebook, now)
+    draft.record("incident_noted", actor, {"text": text, **draft.changed_clocks()})
     draft.tell(NoticeKind.REPLY, "noted", {"actor": actor, "text": text})
     return draft.done()
 
 
-def assign(case: Case, actor: str, person: str, now: datetime) -> Decision:
+def assign(case: Case, rulebook: Rulebook, actor: str, person: str, now: datetime) -> Decision:
     incident = case.open
     if incident is None:
         return refuse(case, "it is resolved already: there is nothing to assign")
     if incident.assignee == person:
         return Decision(case)
-    draft = _Draft(case, now)
+    draft = Draft(case, now)
     draft.incident = replace(incident, assignee=person)
-    draft.record("incident_assigned", actor, {"to": person, "from": incident.assignee})
+    say_something_new(draft, rulebook, now)
+    data = {"to": person, "from": incident.assignee}
+    draft.record("incident_assigned", actor, {**data, **draft.changed_clocks()})
     draft.say("assigned", {"actor": actor, "to": person})
     return draft.done()
 
@@ -484,21 +552,27 @@ def set_severity(
         return refuse(case, "it is resolved already: its severity stays")
     if incident.severity is severity:
         return Decision(case)
-    draft = _Draft(case, now)
+    draft = Draft(case, now)
     is_rise = severity.is_graver_than(incident.severity)
-    _note_passed_deadlines(draft, now)
-    _replan(draft, rulebook, severity, is_rise=is_rise)
+    note_passed_deadlines(draft, now)
     draft.incident = replace(incident, severity=severity, severity_at=now)
+    say_something_new(draft, rulebook, now)
+    _replan(draft, rulebook, severity, is_rise=is_rise)
     data = {"from": incident.severity, "to": severity, "reason": reason}
-    draft.record(
-        "incident_severity_changed", actor, {**data, "clocks": [_clock_as_data(c) for c in _current(draft.clocks)]}
-    )
+    draft.record("incident_severity_changed", actor, {**data, **draft.changed_clocks()})
     draft.say("severity_changed", {**data, "actor": actor}, rings=is_rise)
     return draft.done()
 
 
 def resolve(
-    case: Case, actor: str, text: str, still_failing: Sequence[FailingCheck], now: datetime, *, anyway: bool
+    case: Case,
+    rulebook: Rulebook,
+    actor: str,
+    text: str,
+    still_failing: Sequence[FailingCheck],
+    now: datetime,
+    *,
+    anyway: bool,
 ) -> Decision:
     """Close by hand. While a check still fails that is refused, unless `anyway`; closing unacknowledged is the answer."""
     incident = case.open
@@ -507,13 +581,13 @@ def resolve(
     if still_failing and not anyway:
         failing = "; ".join(f"{check.name}: {check.text or check.status}" for check in still_failing)
         return refuse(case, f"it still fails ({failing}): mend it, or close it all the same with --anyway")
-    draft = _Draft(case, now)
+    draft = Draft(case, now)
     if incident.acknowledged_at is None:
         draft.incident = replace(incident, acknowledged_at=now, acknowledged_by=actor)
     data: dict[str, Any] = {"note": text}
     if still_failing:
         data["still_failing"] = [check.name for check in still_failing]
-    _end(draft, actor, Resolution.BY_HAND, "resolved", data)
+    _end(draft, rulebook, actor, Resolution.BY_HAND, "resolved", data)
     return draft.done()
 
 
@@ -524,14 +598,14 @@ def reopen(case: Case, rulebook: Rulebook, actor: str, reason: str, now: datetim
         return refuse(case, "it is not resolved: there is nothing to reopen")
     if incident.resolution is Resolution.WITHDRAWN:
         return refuse(case, "it was withdrawn, since its checks are no longer watched")
-    draft = _Draft(case, now)
+    draft = Draft(case, now)
     _open_again(draft, rulebook, actor, (), incident.text, incident.title)
     if reason:
         draft.record("incident_noted", actor, {"text": reason})
     return draft.done()
 
 
-def withdraw(case: Case, gone: Sequence[str], actor: str, now: datetime) -> Decision:
+def withdraw(case: Case, rulebook: Rulebook, gone: Sequence[str], actor: str, now: datetime) -> Decision:
     """Checks are no longer watched: a line in the incident; with no check left it ends as withdrawn, its clocks void."""
     incident = case.open
     if incident is None:
@@ -539,7 +613,7 @@ def withdraw(case: Case, gone: Sequence[str], actor: str, now: datetime) -> Deci
     names = [name for name in incident.checks if name in gone]
     if not names:
         return Decision(case)
-    draft = _Draft(case, now)
+    draft = Draft(case, now)
     for name in names:
         data = {"check": name, "actor": actor, "at": now.isoformat()}
         draft.record("no_longer_watched", actor, data)
@@ -548,7 +622,7 @@ def withdraw(case: Case, gone: Sequence[str], actor: str, now: datetime) -> Deci
     if draft.incident.checks:
         draft.tell(NoticeKind.EDIT, "no_longer_watched", {})
     else:
-        _end(draft, actor, Resolution.WITHDRAWN, "withdrawn", {"checks": names})
+        _end(draft, rulebook, actor, Resolution.WITHDRAWN, "withdrawn", {"checks": names})
     return draft.done()
 
 
@@ -563,21 +637,23 @@ def keep_time(case: Case, now: datetime) -> Decision:
     """
     if case.open is None:
         return Decision(case)
-    draft = _Draft(case, now)
+    draft = Draft(case, now)
     draft.clocks = tuple(_pass(draft, clock) for clock in case.clocks)
     return draft.done()
 
 
-def _note_passed_deadlines(draft: _Draft, before: datetime) -> None:
+def note_passed_deadlines(draft: Draft, before: datetime, only: ClockKind | None = None) -> None:
     """Record a deadline that nobody has noted yet, before what is decided now ends its clock or puts another in its place."""
 
     def is_unnoted(clock: Clock) -> bool:
-        return clock.is_running and clock.breached_at is None and clock.due_at < before
+        is_meant = only is None or clock.kind is only
+        is_counting = clock.is_running and not clock.is_paused
+        return is_meant and is_counting and clock.breached_at is None and clock.due_at < before
 
     draft.clocks = tuple(_pass(draft, clock) if is_unnoted(clock) else clock for clock in draft.clocks)
 
 
-def _pass(draft: _Draft, clock: Clock) -> Clock:
+def _pass(draft: Draft, clock: Clock) -> Clock:
     """Record and tell what of a clock's plan lies behind now; returns the clock after it."""
     after, passed = clocks.reach(clock, draft.now)
     said = [item for item in passed if item.is_breach or _is_reminded(clock, draft.incident)]
@@ -592,7 +668,7 @@ def _is_reminded(clock: Clock, incident: Incident | None) -> bool:
     return clock.kind is ClockKind.RESPONSE or is_answered
 
 
-def _record_passed(draft: _Draft, clock: Clock, item: clocks.Passed) -> None:
+def _record_passed(draft: Draft, clock: Clock, item: clocks.Passed) -> None:
     data: dict[str, Any] = {
         "clock": clock.kind,
         "share": item.share,
@@ -604,7 +680,7 @@ def _record_passed(draft: _Draft, clock: Clock, item: clocks.Passed) -> None:
     draft.record("clock_breached" if item.is_breach else "clock_reminded", TOCSIN, data, at=item.at)
 
 
-def _tell_passed(draft: _Draft, clock: Clock, items: Sequence[clocks.Passed]) -> None:
+def _tell_passed(draft: Draft, clock: Clock, items: Sequence[clocks.Passed]) -> None:
     if not items:
         return
     last = items[-1]
@@ -622,8 +698,12 @@ def _tell_passed(draft: _Draft, clock: Clock, items: Sequence[clocks.Passed]) ->
         event = "breached"
     else:
         event, data = "reminder", {**data, "share": last.share}
-    # A deadline that passes must ring; an edit or a thread line rings nobody's phone.
-    rings = has_breach or (draft.incident is not None and draft.incident.state is IncidentState.OPEN)
+    # A deadline that passes must ring; an edit or a thread line rings nobody's phone. A missing update is between whoever is on it and
+    # the thread.
+    is_update = clock.kind is ClockKind.UPDATE
+    rings = not is_update and (
+        has_breach or (draft.incident is not None and draft.incident.state is IncidentState.OPEN)
+    )
     kind = NoticeKind.BROADCAST if rings else NoticeKind.REPLY
     draft.tell(kind, event, data, priority=None if has_breach else Priority.REPEAT, mark=mark)
     draft.tell(NoticeKind.EDIT, event, {}, mark=mark)
@@ -632,7 +712,7 @@ def _tell_passed(draft: _Draft, clock: Clock, items: Sequence[clocks.Passed]) ->
 # --- as data --------------------------------------------------------------------------------------------------------
 
 
-def _current(all_clocks: Sequence[Clock]) -> list[Clock]:
+def current(all_clocks: Sequence[Clock]) -> list[Clock]:
     return [clock for clock in all_clocks if clock.superseded_at is None]
 
 
@@ -648,7 +728,7 @@ def rule_as_data(rule: RuleReference) -> dict[str, Any]:
     return {"name": rule.name, "file": rule.file, "line": rule.line, "text": rule.text}
 
 
-def _clock_as_data(clock: Clock) -> dict[str, Any]:
+def clock_as_data(clock: Clock) -> dict[str, Any]:
     return {
         "clock": clock.kind,
         "severity": clock.severity,
@@ -659,4 +739,27 @@ def _clock_as_data(clock: Clock) -> dict[str, Any]:
         "policy": clock.policy_version,
         "calendar": clock.calendar,
         "calendar_version": clock.calendar_version,
+        **_happened_to(clock),
+    }
+
+
+def _happened_to(clock: Clock) -> dict[str, Any]:
+    """What has become of a clock so far, left out where nothing has."""
+    instants = {name: getattr(clock, name) for name in ("met_at", "breached_at", "ended_at")}
+    happened: dict[str, Any] = {name: at.isoformat() for name, at in instants.items() if at is not None}
+    if clock.detected_late:
+        happened["detected_late"] = True
+    if clock.pauses:
+        happened["pauses"] = [pause_as_data(pause) for pause in clock.pauses]
+    if clock.exclusion is not None:
+        happened["exclusion"] = dict(clock.exclusion)
+    return happened
+
+
+def pause_as_data(pause: Pause) -> dict[str, Any]:
+    return {
+        "from": pause.start.isoformat(),
+        "to": pause.end.isoformat() if pause.end is not None else None,
+        "reason": pause.reason,
+        "actor": pause.actor,
     }

@@ -235,6 +235,7 @@ class Clock:
 
     `plan` is what is still to be told (the breach itself is not in it: `due_at` is). `wake_at` is the earliest instant at which the
     timekeeper has something to do, None when never. Outcome None while it runs; `breached` stays, even when answered later.
+    While its last pause lasts nothing is due, and `due_at` is what it was when that began.
     """
 
     incident: int
@@ -263,8 +264,24 @@ class Clock:
         return self.ended_at is None and self.superseded_at is None
 
     @property
+    def is_paused(self) -> bool:
+        return bool(self.pauses) and self.pauses[-1].end is None
+
+    @property
+    def paused_since(self) -> datetime | None:
+        """When the pause that lasts began; one that a new plan interrupted for no time is one pause."""
+        if not self.is_paused:
+            return None
+        first = self.pauses[-1]
+        for pause in reversed(self.pauses[:-1]):
+            if (pause.end, pause.reason, pause.actor) != (first.start, first.reason, first.actor):
+                break
+            first = pause
+        return first.start
+
+    @property
     def wake_at(self) -> datetime | None:
-        if not self.is_running:
+        if not self.is_running or self.is_paused:
             return None
         instants = [self.plan[0].at] if self.plan else []
         if self.breached_at is None:

@@ -24,6 +24,7 @@ NAMES = (
     "rule",
     "configuration",
     "delivery",
+    "undelivered",
 )
 """Every alarm there is; each is in /metrics from the first scrape, 0 while it is quiet."""
 
@@ -92,7 +93,7 @@ class Alarms:
         data = {"alarm": alarm.name, "text": alarm.text}
         tx.append([Entry(at, "tocsin", action, f"alarm:{alarm.name}", data)])
         # Where nobody could be told, that itself goes out before everything else.
-        urgent = Priority.P1 if alarm.name == "delivery" else Priority.PAGE
+        urgent = Priority.P1 if alarm.name in ("delivery", "undelivered") else Priority.PAGE
         event = "alarm" if is_raised else "alarm_over"
         for channel in self._channels():
             key = f"alarm:{alarm.name}:{alarm.since.timestamp():.3f}:{event}:{channel}"

@@ -73,7 +73,8 @@ def _record_change(tx: Transaction, system: str, check: str, transition: Transit
         "reason": sample.reason.value,
         "text": sample.text,
     }
-    tx.keep_transition(row)
+    if not tx.keep_transition(row):
+        return
     data = {
         "from": transition.previous.value,
         "to": transition.status.value,
@@ -187,15 +188,19 @@ class Applier:
         for system, name in gone:
             by_system.setdefault(system, []).append(name)
         for system, names in by_system.items():
-            now = self._clock.now()
-            case, decision = await self._store.write(lambda tx, s=system, n=names, t=now: _withdraw(tx, s, n, actor, t))  # type: ignore[misc]
+            now, rulebook = self._clock.now(), self._live.rulebook
+            case, decision = await self._store.write(
+                lambda tx, s=system, n=names, r=rulebook, t=now: _withdraw(tx, r, s, n, actor, t)  # type: ignore[misc]
+            )
             self._live.transitions.pop(system, None)
             self.remember(case, decision)
 
 
-def _withdraw(tx: Transaction, system: str, names: list[str], actor: str, now: datetime) -> tuple[Case, Decision]:
+def _withdraw(
+    tx: Transaction, rulebook: Rulebook, system: str, names: list[str], actor: str, now: datetime
+) -> tuple[Case, Decision]:
     case = tx.case(system)
-    decision = withdraw(case, names, actor, now)
+    decision = withdraw(case, rulebook, names, actor, now)
     after = tx.commit_decision(case, decision)
     for name in names:
         tx.forget_check(system, name)

@@ -195,24 +195,31 @@ class Commands:
     # --- acting ---
 
     async def _ack(self, ask: Ask) -> Any:
-        return await self._act(ask.arguments, lambda _, case, now: decide.acknowledge(case, ask.actor, ask.at, now))
+        rulebook = self._tools.live.rulebook
+        return await self._act(
+            ask.arguments, lambda _, case, now: decide.acknowledge(case, rulebook, ask.actor, ask.at, now)
+        )
 
     async def _unack(self, ask: Ask) -> Any:
-        reason = ask.optional("reason")
-        return await self._act(ask.arguments, lambda _, case, now: decide.unacknowledge(case, ask.actor, reason, now))
+        reason, rulebook = ask.optional("reason"), self._tools.live.rulebook
+        return await self._act(
+            ask.arguments, lambda _, case, now: decide.unacknowledge(case, rulebook, ask.actor, reason, now)
+        )
 
     async def _note(self, ask: Ask) -> Any:
-        text = ask.text("text")
-        return await self._act(ask.arguments, lambda _, case, now: decide.note(case, ask.actor, text, now))
+        text, rulebook = ask.text("text"), self._tools.live.rulebook
+        return await self._act(ask.arguments, lambda _, case, now: decide.note(case, rulebook, ask.actor, text, now))
 
     async def _assign(self, ask: Ask) -> Any:
-        person = ask.text("person")
-        people = self._tools.live.rulebook.people
+        person, rulebook = ask.text("person"), self._tools.live.rulebook
+        people = rulebook.people
         if person not in people:
             raise UsageError(
                 f"unknown person {person!r} (known: {', '.join(sorted(people)) or 'nobody; add people: to the rules'})"
             )
-        return await self._act(ask.arguments, lambda _, case, now: decide.assign(case, ask.actor, person, now))
+        return await self._act(
+            ask.arguments, lambda _, case, now: decide.assign(case, rulebook, ask.actor, person, now)
+        )
 
     async def _severity(self, ask: Ask) -> Any:
         named = ask.text("severity").upper()
@@ -227,11 +234,12 @@ class Commands:
 
     async def _resolve(self, ask: Ask) -> Any:
         text, anyway = ask.optional("note"), bool(ask.arguments.get("anyway"))
+        rulebook = self._tools.live.rulebook
         held: list[Watched] = []
 
         def work(tx: Transaction, case: Case, now: datetime) -> Decision:
             failing = [] if case.incident is None else self._failing_of(case.incident, now)
-            decision = decide.resolve(case, ask.actor, text, failing, now, anyway=anyway)
+            decision = decide.resolve(case, rulebook, ask.actor, text, failing, now, anyway=anyway)
             if decision.refused is None and failing:
                 tx.hold_checks(case.system, [check.name for check in failing])
                 held.extend(self._tools.live.watched[case.system][check.name] for check in failing)
@@ -305,7 +313,7 @@ class Commands:
             return count
 
         count = await self._tools.store.write(unit)
-        self._tools.alarms.clear("delivery")
+        self._tools.alarms.clear("undelivered")
         self._tools.wake_dispatch()
         return {"retried": count}
 

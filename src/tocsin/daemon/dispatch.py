@@ -184,6 +184,9 @@ class Dispatcher:
             self._alarms.clear("delivery")
 
     async def _failed(self, channel: str, task: Task, error: DeliveryError) -> None:
+        if error.is_root_gone and task.root is not None:
+            await self._store.write(lambda tx: _forget_root(tx, channel, task, str(error), self._clock.now()))
+            return
         if error.permanent:
             await self._give_up(task, str(error))
             return
@@ -214,7 +217,8 @@ class Dispatcher:
     async def _give_up(self, task: Task, why: str) -> None:
         now, notice = self._clock.now(), task.pending.notice
         await self._store.write(lambda tx: _mark_dead(tx, task, why, now))
-        self._fail(notice.channel, f"{notice.channel}: {why} (see `tocsin notices list --state dead`)")
+        # Stands until somebody looks: that the next message gets through does not bring this one back.
+        self._alarms.raise_("undelivered", f"{notice.channel}: {why} (see `tocsin notices list --state dead`)")
 
     def _fail(self, channel: str, text: str) -> None:
         """A channel that cannot be told is an alarm; alarms that cannot be told do not raise it again."""
@@ -251,6 +255,15 @@ def _mark_sent(tx: Transaction, channel: str, task: Task, reference: Reference |
     data: dict[str, Any] = {"channel": channel, "event": notice.event, "kind": notice.kind.value, "key": notice.key}
     data["delay_s"] = round((now - notice.at).total_seconds(), 3)
     tx.append([Entry(now, "tocsin", "notice_sent", _subject(pending), data)])
+
+
+def _forget_root(tx: Transaction, channel: str, task: Task, why: str, now: datetime) -> None:
+    """Somebody deleted the incident's message: what is still to be said goes out as a new one, which stands in its place."""
+    tx.forget_reference(channel, task.subject)
+    if task.pending.notice.kind is NoticeKind.EDIT:
+        tx.settle_notice(task.pending.id, "covered", now, why)
+    else:
+        tx.postpone_notice(task.pending.id, now, why, is_unknown=False)
 
 
 def _mark_dead(tx: Transaction, task: Task, why: str, now: datetime) -> None:

@@ -17,6 +17,12 @@ from tocsin.store.rows import clock_of, incident_of
 from tocsin.store.schema import clocks, incidents, messages, notices, rollups
 from tocsin.store.transaction import SqlTransaction
 
+_INCIDENTS = select(incidents).order_by(incidents.c.id)
+_CLOCKS = select(clocks).order_by(clocks.c.id)
+_NOTICES = select(notices).order_by(notices.c.id)
+_MESSAGES = select(messages)
+_ROLLUPS = select(rollups.c.system, rollups.c.check, rollups.c.up, rollups.c.degraded, rollups.c.down)
+
 Line = Mapping[str, Any]
 Row = Mapping[Any, Any]
 
@@ -48,11 +54,11 @@ def take_picture(disk: Disk) -> Picture:
 
 def _read(connection: Connection) -> Picture:
     lines = list(journal.read_all(connection))
-    found = [incident_of(row) for row in connection.execute(select(incidents).order_by(incidents.c.id)).mappings()]
+    found = [incident_of(row) for row in connection.execute(_INCIDENTS).mappings()]
     return Picture(
         incidents={incident.id: incident for incident in found},
         clocks=_clocks(connection),
-        notices=list(connection.execute(select(notices).order_by(notices.c.id)).mappings()),
+        notices=list(connection.execute(_NOTICES).mappings()),
         lines=lines,
         lines_of=_by_incident(lines),
         roots=_roots(connection),
@@ -64,7 +70,7 @@ def _read(connection: Connection) -> Picture:
 
 def _clocks(connection: Connection) -> Mapping[int, list[Clock]]:
     found: dict[int, list[Clock]] = defaultdict(list)
-    for row in connection.execute(select(clocks).order_by(clocks.c.id)).mappings():
+    for row in connection.execute(_CLOCKS).mappings():
         found[row["incident"]].append(clock_of(row))
     return found
 
@@ -80,7 +86,7 @@ def _by_incident(lines: list[Line]) -> Mapping[int, list[Line]]:
 
 def _roots(connection: Connection) -> Mapping[tuple[str, int], Reference]:
     found = {}
-    for row in connection.execute(select(messages)).mappings():
+    for row in connection.execute(_MESSAGES).mappings():
         kind, _, number = row["subject"].partition(":")
         if kind == "incident":
             found[row["channel"], int(number)] = Reference(row["place"], row["message"])
@@ -90,7 +96,6 @@ def _roots(connection: Connection) -> Mapping[tuple[str, int], Reference]:
 def _counted(connection: Connection) -> Mapping[str, int]:
     """Samples in the stored roll-ups, by check."""
     found: dict[str, int] = defaultdict(int)
-    columns = (rollups.c.system, rollups.c.check, rollups.c.up, rollups.c.degraded, rollups.c.down)
-    for system, check, *counts in connection.execute(select(*columns)):
+    for system, check, *counts in connection.execute(_ROLLUPS):
         found[f"{system}/{check}"] += sum(counts)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 
 from tocsin.core.model import Severity, Status
@@ -26,7 +26,7 @@ class Probe:
 class Act:
     """A person does something to the newest incident of a system (or of any).
 
-    The click was `ago_s` before it was heard; `late` is how long it comes after whatever else happens at the same time.
+    The click was `ago_s` before it was heard; `late` is how many turns others get before it.
     """
 
     verb: str
@@ -108,7 +108,10 @@ def _step(random: Random) -> Step:
     first = _action(random)
     if isinstance(first, ALONE):
         return (first,)
-    rest = [_action(random) for _ in range(random.choice((0, 0, 1, 1, 2, 3)))]
+    rest = [_action(random) for _ in range(random.choice((0, 0, 1, 1, 2)))]
+    if isinstance(first, Act) and random.random() < 0.5:
+        # Two people at the same incident, the second while the first one's messages are on the wire.
+        rest.append(replace(_act(random), system=first.system, late=random.randint(5, 40)))
     return (first, *(action for action in rest if not isinstance(action, ALONE)))
 
 
@@ -131,7 +134,7 @@ def _act(random: Random) -> Act:
         verb=random.choices(verbs, weights=(10, 4, 4, 2, 2, 1, 1))[0],
         system=random.choice(tuple(CHECKS)),
         ago_s=random.choice((0.0, 0.0, 1.0, 20.0)),
-        late=random.choice((0, 0, 2, 8, 20)),
+        late=random.choice((0, random.randint(1, 40))),
         severity=random.choice(tuple(Severity)),
         anyway=random.random() < 0.5,
     )

@@ -18,7 +18,7 @@ from tocsin.simulation.at_rest import at_rest
 from tocsin.simulation.invariants import always
 from tocsin.simulation.picture import take_picture
 from tocsin.simulation.rules import EVERY
-from tocsin.simulation.script import CHECK_IDS, Act, Fail, Step, describe, write_script
+from tocsin.simulation.script import CHECK_IDS, Fail, Step, describe, write_script
 from tocsin.simulation.store import Disk
 from tocsin.simulation.world import REAL_PARTS, Broken, Parts, World
 
@@ -49,7 +49,7 @@ class Tally:
     seeds: int = 0
     crashes: int = 0
     incidents: int = 0
-    notices: int = 0
+    messages: int = 0
     passed: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
@@ -112,14 +112,15 @@ class Search:
             fail_at += 1
 
     def _shorten(self, seed: int, script: list[Step], why: str) -> tuple[list[Step], str]:
-        """Take out steps as long as what is left is still broken."""
-        place = len(script) - 1
-        while place >= 0:
-            shorter = script[:place] + script[place + 1 :]
-            still = self._why_broken(seed, shorter)
-            if still is not None:
-                script, why = shorter, still
-            place = min(place, len(script)) - 1
+        """Take out steps, then single actions, as long as what is left is still broken."""
+        for shorten in (_without_step, _without_action):
+            place = 0
+            while (shorter := shorten(script, place)) is not None:
+                still = self._why_broken(seed, shorter)
+                if still is None:
+                    place += 1
+                else:
+                    script, why = shorter, still
         return script, why
 
     def _why_broken(self, seed: int, script: Sequence[Step]) -> str | None:
@@ -143,10 +144,9 @@ class Search:
         return world
 
     def _count(self, world: World) -> None:
-        picture = take_picture(world.disk)
         self.tally.crashes += world.record.crashes
-        self.tally.incidents += len(picture.incidents)
-        self.tally.notices += len(picture.notices)
+        self.tally.incidents += len(world.record.versions)
+        self.tally.messages += len(world.workspace.posted)
         self.tally.passed += world.power.passed
         self.tally.failed += world.power.failed
 
@@ -215,5 +215,16 @@ def _without_failures(step: Step) -> Step:
     return tuple(action for action in step if not isinstance(action, Fail))
 
 
-def has_acts(script: Sequence[Step]) -> bool:
-    return any(isinstance(action, Act) for step in script for action in step)
+def _without_step(script: list[Step], place: int) -> list[Step] | None:
+    """The script without the step at a place, counted from the end; None when there is no such place."""
+    at = len(script) - 1 - place
+    return script[:at] + script[at + 1 :] if at >= 0 else None
+
+
+def _without_action(script: list[Step], place: int) -> list[Step] | None:
+    """The script without one action of a step with several."""
+    places = [(n, m) for n, step in enumerate(script) if len(step) > 1 for m in range(len(step))]
+    if place >= len(places):
+        return None
+    n, m = places[place]
+    return [*script[:n], script[n][:m] + script[n][m + 1 :], *script[n + 1 :]]

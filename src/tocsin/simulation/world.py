@@ -239,7 +239,8 @@ class World:
 
     async def _act(self, act: Act) -> None:
         self._outage.unheard.append(act)
-        await self.power.let_others(act.late)
+        for _ in range(act.late):
+            await asyncio.sleep(0)
         actor = f"person:{self._random.choice(PEOPLE)}"
         at = self.clock.now() - timedelta(seconds=act.ago_s)
         try:

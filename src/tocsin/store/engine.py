@@ -38,11 +38,25 @@ def parse_url(database: str) -> URL:
     return url
 
 
+def shown(url: URL) -> str:
+    """The address as people wrote it, without its password."""
+    return postgresql.shown(url)
+
+
 def file_of(url: URL) -> Path | None:
     """The file of an SQLite database; None for one in memory and for PostgreSQL."""
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return None
     return Path(url.database)
+
+
+def located(database: str, base: Path | None) -> tuple[URL, Path | None]:
+    """The address with its file made absolute (relative ones start at `base`), and that file where it is one."""
+    url = parse_url(database)
+    path = file_of(url)
+    if path is None or base is None or path.is_absolute():
+        return url, path
+    return url.set(database=str(base / path)), base / path
 
 
 def write_engine(url: URL) -> Engine:
@@ -102,6 +116,7 @@ class DaemonLock:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            _give_to_owner_of_folder(fd, self._path.parent)
         except OSError as error:
             raise StoreError(
                 f"{self._path}: {error.strerror} (give Tocsin's account the folder)", permanent=True
@@ -124,3 +139,10 @@ class DaemonLock:
             with suppress(OSError):
                 os.close(self._fd)
             self._fd = None
+
+
+def _give_to_owner_of_folder(fd: int, folder: Path) -> None:
+    """What root makes here must not keep the daemon's own account out."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(fd, owner.st_uid, owner.st_gid)

@@ -22,6 +22,10 @@ from tocsin.store.schema import journal, meta, storable
 GENESIS = "0" * 64
 HEAD_KEY = "journal_head"
 BASE_KEY = "journal_base"
+
+_HEAD = select(meta.c.value).where(meta.c.key == HEAD_KEY).with_for_update()
+_MOVE_HEAD = meta.update().where(meta.c.key == HEAD_KEY)
+_ADD = insert(journal)
 _HEAD = select(meta.c.value).where(meta.c.key == HEAD_KEY)
 
 
@@ -62,7 +66,7 @@ def append(connection: Connection, entries: Iterable[Entry]) -> Head:
         head, row = _chained(head, entry)
         rows.append(row)
     if rows:
-        connection.execute(insert(journal), rows)
+        connection.execute(_ADD, rows)
         _keep_head(connection, head)
     return head
 
@@ -90,7 +94,7 @@ def _chained(head: Head, entry: Entry) -> tuple[Head, dict[str, Any]]:
 
 def _keep_head(connection: Connection, head: Head) -> None:
     value = f"{head.sequence} {head.hash}"
-    updated = connection.execute(meta.update().where(meta.c.key == HEAD_KEY).values(value=value))
+    updated = connection.execute(_MOVE_HEAD, {"value": value})
     if updated.rowcount == 0:
         connection.execute(insert(meta).values(key=HEAD_KEY, value=value))
 

@@ -1,7 +1,7 @@
 """What is particular to PostgreSQL: one daemon by an advisory lock, and a commit whose answer was lost.
 
-The lock belongs to the writing connection itself. Whoever writes holds it, also after a reconnect; and since the server lets it go only when
-the session before has ended, that session's last transaction is decided by then: it can be asked for.
+The lock belongs to the writing connection itself. Whoever writes holds it, also after a reconnect; and since the server lets it go only
+when the session before has ended, that session's last transaction is decided by then: it can be asked for.
 """
 
 from __future__ import annotations
@@ -43,8 +43,13 @@ _HOLDERS = """
     FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND (classid::bigint << 32) + objid::bigint = %s AND objsubid = 1 AND pid <> pg_backend_pid()"""
-_END_LEFTOVERS = f"SELECT pg_terminate_backend(pid) {_HOLDERS} AND application_name = %s"  # noqa: S608  # constants
-_HOLDER = f"SELECT pid, coalesce(host(client_addr), 'this machine') {_HOLDERS}"  # noqa: S608  # constants
+_END_LEFTOVERS = f"SELECT pg_terminate_backend(pid) {_HOLDERS} AND application_name = %s"  # constants
+_HOLDER = f"SELECT pid, coalesce(host(client_addr), 'this machine') {_HOLDERS}"  # constants
+
+
+def shown(url: URL) -> str:
+    """The address as people wrote it, without its password."""
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def write_engine(url: URL) -> Engine:
@@ -97,8 +102,7 @@ def _take_lock(connection: Any, name: str, url: URL) -> None:
 def _occupied(holder: tuple[int, str] | None, url: URL) -> StoreError:
     who = f"process {holder[0]} of the server, from {holder[1]}" if holder else "just gone"
     return StoreError(
-        f"{url.render_as_string(hide_password=True)}: another Tocsin ({who}) works on this database"
-        " (stop it, or give this one its own)",
+        f"{shown(url)}: another Tocsin ({who}) works on this database (stop it, or give this one its own)",
         permanent=True,
     )
 

@@ -171,6 +171,7 @@ class SqlQueries:
             select(clocks.c.incident, incidents.c.system, clocks.c.severity, clocks.c.kind, clocks.c.due_at)
             .join(incidents, incidents.c.id == clocks.c.incident)
             .where(_UNRESOLVED, clocks.c.ended_at.is_(None), clocks.c.superseded_at.is_(None))
+            .order_by(clocks.c.id)
         )
         return [
             (incident, system, severity, kind, due.timestamp())

@@ -229,22 +229,28 @@ messages = Table(
     Column("sent_at", UtcDateTime, nullable=False),
 )
 
-rollups = Table(
-    "rollups",
-    metadata,
-    Column("system", String(255), primary_key=True),
-    Column("check", String(255), primary_key=True),
-    Column("minute", UtcDateTime, primary_key=True),
-    Column("up", Integer, nullable=False),
-    Column("degraded", Integer, nullable=False),
-    Column("down", Integer, nullable=False),
-    Column("unobserved", Integer, nullable=False),
-    Column("latency_sum_s", Float, nullable=False),
-    Column("latency_max_s", Float, nullable=False),
-    Column("latency", LargeBinary, nullable=False),
-    Column("values", JSON(none_as_null=True)),
-    Index("ix_rollups_minute", "minute"),
-)
+def _rollup_table(name: str, stamp: str) -> Table:
+    """Counts by check and span of time, `stamp` being the span's first instant."""
+    return Table(
+        name,
+        metadata,
+        Column("system", String(255), primary_key=True),
+        Column("check", String(255), primary_key=True),
+        Column(stamp, UtcDateTime, primary_key=True),
+        Column("up", Integer, nullable=False),
+        Column("degraded", Integer, nullable=False),
+        Column("down", Integer, nullable=False),
+        Column("unobserved", Integer, nullable=False),
+        Column("latency_sum_s", Float, nullable=False),
+        Column("latency_max_s", Float, nullable=False),
+        Column("latency", LargeBinary, nullable=False),
+        Column("values", JSON(none_as_null=True)),
+        Index(f"ix_{name}_{stamp}", stamp),
+    )
+
+
+rollups = _rollup_table("rollups", "minute")
+hourly_rollups = _rollup_table("hourly_rollups", "hour")
 
 failures = Table(
     "failures",

@@ -14,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from tocsin.errors import StoreError
 from tocsin.ports import Queries, Transaction
 from tocsin.store import engine as engines
+from tocsin.store import postgresql
+from tocsin.store.patience import ANSWERS_WITHIN_S, Patience
 from tocsin.store.queries import SqlQueries
 from tocsin.store.transaction import SqlTransaction
 from tocsin.store.upgrade import prepare
@@ -26,23 +28,26 @@ READERS = 4
 class SqlStore:
     """A database that this process may write to. `open_store` makes one."""
 
-    def __init__(self, database: str, *, base: Path | None = None) -> None:
-        url = engines.parse_url(database)
-        path = engines.file_of(url)
-        if path is not None and base is not None and not path.is_absolute():
-            path = base / path
-            url = url.set(database=str(path))
+    def __init__(self, database: str, *, base: Path | None = None, answers_within_s: float = ANSWERS_WITHIN_S) -> None:
+        url, path = engines.located(database, base)
         self._lock = engines.DaemonLock(path) if path is not None else None
         if self._lock is not None:
             self._lock.acquire()
+        self._engine = engines.write_engine(url)
         try:
-            self._engine = engines.write_engine(url)
             self.was_new = prepare(self._engine, path)
+            if path is None:
+                postgresql.prepare_mark(self._engine)
         except BaseException:
+            self._engine.dispose()
             if self._lock is not None:
                 self._lock.release()
             raise
         self._reader = engines.read_engine(url)
+        self._patience = Patience(answers_within_s) if path is None else None
+        if self._patience is not None:
+            self._patience.watch(self._engine)
+            self._patience.watch(self._reader)
         self._writer = Writer(self._engine)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="tocsin-reader")
 
@@ -63,10 +68,19 @@ class SqlStore:
 
     def _read(self, work: Callable[[Queries], T]) -> T:
         try:
-            with self._reader.connect() as connection:
-                return work(SqlQueries(connection))
+            return self._read_once(work)
         except SQLAlchemyError as error:
-            raise StoreError(f"the store cannot be read: {getattr(error, 'orig', None) or error}") from error
+            if not getattr(error, "connection_invalidated", False):
+                raise _unreadable(error) from error
+        # The connection from before a restart of the server is gone; the next one is new.
+        try:
+            return self._read_once(work)
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from error
+
+    def _read_once(self, work: Callable[[Queries], T]) -> T:
+        with self._reader.connect() as connection:
+            return work(SqlQueries(connection))
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._close)
@@ -76,5 +90,12 @@ class SqlStore:
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
         self._reader.dispose()
+        if self._patience is not None:
+            self._patience.close()
         if self._lock is not None:
             self._lock.release()
+
+
+def _unreadable(error: SQLAlchemyError) -> StoreError:
+    text = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return StoreError(f"the store cannot be read: {text}")

@@ -7,15 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from tocsin.core.incident import Case, Decision
-from tocsin.core.model import Clock, Entry, Incident, IncidentState, Notice, NoticeKind
+from tocsin.core.model import Clock, Entry, Incident, IncidentState, Notice
 from tocsin.errors import StoreError
 from tocsin.ports import PendingNotice, Reference, StoredCheck
-from tocsin.store import journal
+from tocsin.store import journal, statements
 from tocsin.store.rollup import MEASURED, joined
 from tocsin.store.rows import clock_of, incident_of, notice_of, row_of_clock, row_of_incident, row_of_notice
 from tocsin.store.schema import (
@@ -46,18 +46,11 @@ class SqlTransaction:
 
     def case(self, system: str, key: str = "") -> Case:
         """The system's unresolved incident, or else its last resolved one."""
-        unresolved = case((incidents.c.state != IncidentState.RESOLVED.value, 0), else_=1)
-        query = (
-            select(incidents)
-            .where(incidents.c.system == system, incidents.c.key == key)
-            .order_by(unresolved, incidents.c.id.desc())
-            .limit(1)
-        )
-        row = self.connection.execute(query).mappings().first()
+        row = self.connection.execute(statements.CASE, {"system": system, "key": key}).mappings().first()
         return self._case_with(system, None if row is None else incident_of(row))
 
     def case_of(self, incident: int) -> Case | None:
-        row = self.connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
+        row = self.connection.execute(statements.INCIDENT, {"incident": incident}).mappings().first()
         return None if row is None else self._case_with(row["system"], incident_of(row))
 
     def has_other_unresolved(self, incident: Incident) -> int | None:
@@ -71,13 +64,11 @@ class SqlTransaction:
         return self.connection.execute(query).scalar()
 
     def _case_with(self, system: str, incident: Incident | None) -> Case:
-        next_id = (self.connection.execute(select(func.max(incidents.c.id))).scalar() or 0) + 1
+        next_id = (self.connection.execute(statements.LAST_INCIDENT).scalar() or 0) + 1
         if incident is None:
             return Case(system, next_id)
-        query = select(clocks).where(clocks.c.incident == incident.id).order_by(clocks.c.id)
-        return Case(
-            system, next_id, incident, tuple(clock_of(row) for row in self.connection.execute(query).mappings())
-        )
+        rows = self.connection.execute(statements.CLOCKS, {"incident": incident.id}).mappings()
+        return Case(system, next_id, incident, tuple(clock_of(row) for row in rows))
 
     def unresolved_incidents(self) -> list[Incident]:
         query = select(incidents).where(incidents.c.state != IncidentState.RESOLVED.value).order_by(incidents.c.id)
@@ -125,18 +116,10 @@ class SqlTransaction:
 
     def incidents_to_wake(self, now: datetime, limit: int) -> list[int]:
         """Incidents with a clock that has something due, the most overdue first."""
-        query = (
-            select(clocks.c.incident)
-            .where(clocks.c.wake_at <= now)
-            .group_by(clocks.c.incident)
-            .order_by(func.min(clocks.c.wake_at))
-            .limit(limit)
-        )
-        return list(self.connection.execute(query).scalars())
+        return list(self.connection.execute(statements.TO_WAKE, {"now": now, "most": limit}).scalars())
 
     def next_wake(self) -> datetime | None:
-        query = select(clocks.c.wake_at).where(clocks.c.wake_at.is_not(None)).order_by(clocks.c.wake_at).limit(1)
-        return self.connection.execute(query).scalar()
+        return self.connection.execute(statements.NEXT_WAKE).scalar()
 
     def push_wake(self, incident: int, until: datetime) -> None:
         """Put off the clocks of an incident that could not be processed, so that the others go on."""
@@ -184,46 +167,29 @@ class SqlTransaction:
 
         A line of an incident waits while something that was promised of it earlier (other than an edit) is still pending.
         """
-        query = (
-            select(notices)
-            .where(notices.c.channel == channel, notices.c.state == "pending", ~_waits())
-            .where((notices.c.next_at.is_(None)) | (notices.c.next_at <= now))
-            .order_by(notices.c.priority, notices.c.id)
-            .limit(limit)
-        )
-        return [_pending(row) for row in self.connection.execute(query).mappings()]
+        wanted = {"channel": channel, "now": now, "most": limit}
+        return [_pending(row) for row in self.connection.execute(statements.PENDING, wanted).mappings()]
 
     def channels_with_pending(self) -> list[tuple[str, datetime | None]]:
         """Channels that have something to send, each with the earliest instant at which it may be tried (None: at once).
 
         What waits for another line of its incident does not count: it can go no sooner than that one.
         """
-        ready = func.max(case((notices.c.next_at.is_(None), 1), else_=0))
-        query = (
-            select(notices.c.channel, ready, func.min(notices.c.next_at))
-            .where(notices.c.state == "pending", ~_waits())
-            .group_by(notices.c.channel)
-        )
-        return [(channel, None if at_once else at) for channel, at_once, at in self.connection.execute(query)]
+        found = self.connection.execute(statements.CHANNELS)
+        return [(channel, None if at_once else at) for channel, at_once, at in found]
 
     def settle_notice(self, notice: int, state: str, at: datetime, error: str | None = None) -> None:
         """The end of a notice: sent, covered (by a later edit), or dead."""
-        values = {"state": state, "settled_at": at, "error": error, "attempts": notices.c.attempts + 1}
-        self.connection.execute(update(notices).where(notices.c.id == notice).values(values))
+        values = {"notice": notice, "as_state": state, "at": at, "because": error}
+        self.connection.execute(statements.SETTLE, values)
 
     def cover_edits(self, channel: str, incident: int, up_to: int, at: datetime) -> None:
         """Pending edits that the one just sent has made superfluous: it showed the present state."""
-        mine = (
-            (notices.c.channel == channel)
-            & (notices.c.incident == incident)
-            & (notices.c.kind == NoticeKind.EDIT.value)
-            & (notices.c.state == "pending")
-            & (notices.c.id <= up_to)
-        )
-        self.connection.execute(update(notices).where(mine).values(state="covered", settled_at=at))
+        edits = {"of_channel": channel, "of_incident": incident, "up_to": up_to, "at": at}
+        self.connection.execute(statements.COVER, edits)
 
     def last_notice_id(self) -> int:
-        return self.connection.execute(select(func.max(notices.c.id))).scalar() or 0
+        return self.connection.execute(statements.LAST_NOTICE).scalar() or 0
 
     def postpone_notice(self, notice: int, next_at: datetime, error: str, *, is_unknown: bool) -> None:
         values = {"next_at": next_at, "error": error, "is_unknown": is_unknown, "attempts": notices.c.attempts + 1}
@@ -241,10 +207,7 @@ class SqlTransaction:
         return self.connection.execute(update(notices).where(chosen).values(values)).rowcount
 
     def reference(self, channel: str, subject: str) -> Reference | None:
-        query = select(messages.c.place, messages.c.message).where(
-            messages.c.channel == channel, messages.c.subject == subject
-        )
-        row = self.connection.execute(query).first()
+        row = self.connection.execute(statements.REFERENCE, {"channel": channel, "subject": subject}).first()
         return None if row is None else Reference(row[0], row[1])
 
     def keep_reference(self, channel: str, subject: str, reference: Reference, at: datetime) -> None:
@@ -262,6 +225,10 @@ class SqlTransaction:
                 set_={"place": reference.place, "message": reference.message, "sent_at": at},
             )
         )
+
+    def forget_reference(self, channel: str, subject: str) -> None:
+        mine = (messages.c.channel == channel) & (messages.c.subject == subject)
+        self.connection.execute(delete(messages).where(mine))
 
     # --- configurations, facts, jobs ---
 
@@ -317,8 +284,13 @@ class SqlTransaction:
         if rows:
             self.connection.execute(insert(failures), list(rows))
 
-    def keep_transition(self, row: Mapping[str, Any]) -> None:
+    def keep_transition(self, row: Mapping[str, Any]) -> bool:
+        """Write a change of status; False when it is there already, since the answer to its first commit was lost."""
+        same = [transitions.c[name] == row[name] for name in ("system", "check", "at", "status")]
+        if self.connection.execute(select(transitions.c.id).where(*same)).first() is not None:
+            return False
         self.connection.execute(insert(transitions).values(row))
+        return True
 
     def prune(self, table: str, before: datetime, limit: int) -> int:
         """Delete at most `limit` of a history table's rows older than `before`; returns how many went."""
@@ -330,22 +302,6 @@ class SqlTransaction:
             match = [key == value for key, value in zip(keys, row, strict=True)]
             self.connection.execute(delete(chosen).where(*match))
         return len(old)
-
-
-def _waits() -> ColumnElement[bool]:
-    """Whether something that was promised of the same incident earlier has to go first.
-
-    Alarms stand in one thread, as the lines of one incident do: the first of them starts it, so the others wait for it.
-    """
-    earlier = notices.alias("earlier")
-    are_alarms = earlier.c.incident.is_(None) & notices.c.incident.is_(None)
-    return exists().where(
-        earlier.c.channel == notices.c.channel,
-        (earlier.c.incident == notices.c.incident) | are_alarms,
-        earlier.c.state == "pending",
-        earlier.c.id < notices.c.id,
-        earlier.c.kind != NoticeKind.EDIT.value,
-    )
 
 
 def _pending(row: Mapping[Any, Any]) -> PendingNotice:

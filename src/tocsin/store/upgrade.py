@@ -9,14 +9,19 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from tocsin.errors import StoreError
+from tocsin.log import get_log
+from tocsin.store.engine import shown
 from tocsin.store.schema import metadata
 
-REVISION = "0001"
+log = get_log(__name__)
+
+REVISION = "0002"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
 
@@ -56,13 +61,51 @@ def prepare(engine: Engine, path: Path | None, *, may_upgrade: bool | None = Non
 
 
 def upgrade(engine: Engine, path: Path | None, stored: str) -> Path | None:
-    """Run the migrations; SQLite after a copy beside the file. Returns the copy."""
+    """Run the migrations; SQLite after a copy beside the file. Returns the copy.
+
+    Each migration is committed by itself: what was cut short goes on with the next one.
+    """
     copy = copy_beside(path, stored) if path is not None else None
+    log.info("Upgrading the database", action="schema_upgrading", schema=stored, needed=REVISION, copy=str(copy or ""))
+    try:
+        with engine.connect() as connection:
+            _without_time_limit(connection)
+            _migrate(connection, "head")
+    except SQLAlchemyError as error:
+        raise StoreError(
+            f"{_name(engine)}: could not be upgraded: {_first_line(error)} (make right what it says and run it again:"
+            f" it goes on where it stopped{f'; a copy from before is {copy.name}' if copy else ''})",
+            permanent=True,
+        ) from error
+    return copy
+
+
+def make_schema(connection: Connection, revision: str) -> None:
+    """Make the tables of a revision in an empty database, in the caller's transaction."""
+    if revision == REVISION:
+        metadata.create_all(connection)
+        _stamp(connection)
+    else:
+        _migrate(connection, revision)
+
+
+def _migrate(connection: Connection, revision: str) -> None:
     from alembic import command
 
-    with engine.begin() as connection:
-        command.upgrade(alembic_config(connection), "head")
-    return copy
+    config = alembic_config(connection)
+    config.attributes["applied"] = _applied
+    command.upgrade(config, revision)
+
+
+def _applied(*, step: Any, **_more: object) -> None:
+    log.info("Schema upgraded", action="schema_upgraded", schema=step.up_revision_id)
+
+
+def _without_time_limit(connection: Connection) -> None:
+    """A migration may take its time, unlike a unit of work."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.commit()
 
 
 def alembic_config(connection: Connection):  # type: ignore[no-untyped-def]  # alembic is imported late
@@ -78,8 +121,15 @@ def copy_beside(path: Path, stored: str) -> Path:
     """An online copy of an SQLite file beside it, named by its schema and the instant."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     copy = path.with_name(f"{path.name}.{stored}.{stamp}.bak")
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+    except sqlite3.Error as error:
+        copy.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path}: cannot be copied to {copy.name} before the upgrade: {error} (make room beside it; nothing was changed)",
+            permanent=True,
+        ) from error
     return copy
 
 
@@ -104,12 +154,15 @@ def _make_folder(path: Path) -> None:
 
 
 def _unusable(engine: Engine, error: SQLAlchemyError) -> StoreError:
-    origin = getattr(error, "orig", None) or error
     advice = "check that it runs and that the address is right"
     if engine.dialect.name == "sqlite":
         advice = "check its permissions and the disk; if the file is damaged, restore a backup: it is never replaced by an empty one"
-    return StoreError(f"{_name(engine)}: {str(origin).strip().splitlines()[0]} ({advice})", permanent=True)
+    return StoreError(f"{_name(engine)}: {_first_line(error)} ({advice})", permanent=True)
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
 
 
 def _name(engine: Engine) -> str:
-    return engine.url.render_as_string(hide_password=True)
+    return shown(engine.url)

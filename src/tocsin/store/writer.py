@@ -2,6 +2,8 @@
 
 Each unit of work runs in a savepoint of its own, so that one that fails takes nobody with it. Bulk work (roll-ups, retention) waits
 until no promise is queued.
+
+A commit whose answer was lost (PostgreSQL) is neither repeated nor given up: the database itself is asked what became of it.
 """
 
 from __future__ import annotations
@@ -19,14 +21,17 @@ from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay,
 
 from tocsin.errors import StoreError, TocsinError
 from tocsin.log import get_log
+from tocsin.store import postgresql
 
 log = get_log(__name__)
 
 GROUP = 64
 QUEUE_LIMIT = 10_000
 RETRY_FOR_S = 2.0
+DOUBT_FOR_S = 15.0
 
 Work = Callable[[Connection], Any]
+Outcomes = list[tuple[Any, Exception | None]]
 
 
 @dataclass(slots=True)
@@ -43,11 +48,21 @@ class _GroupError(StoreError):
         self.is_passing = is_passing
 
 
+class _LostAnswerError(Exception):
+    """COMMIT was sent and no answer came: the group's mark tells whether it was committed."""
+
+    def __init__(self, mark: str, outcomes: Outcomes) -> None:
+        super().__init__(mark)
+        self.mark = mark
+        self.outcomes = outcomes
+
+
 class Writer:
     """Owns the write connection. `submit` from any thread; results come through futures."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._leaves_marks = engine.dialect.name == "postgresql"
         self._urgent: deque[_Job] = deque()
         self._bulk: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -114,24 +129,50 @@ class Writer:
             else:
                 job.future.set_exception(failure)
 
-    def _attempt(self, group: list[_Job]) -> list[tuple[Any, Exception | None]]:
+    def _attempt(self, group: list[_Job]) -> Outcomes:
         """Commit the group; a lock or a lost connection is tried again for a short while, since nothing was committed then."""
-        retrying = Retrying(
-            retry=retry_if_exception(_is_passing),
-            stop=stop_after_delay(RETRY_FOR_S),
-            wait=wait_random_exponential(multiplier=0.02, max=0.5),
-        )
         try:
-            return retrying(self._once, group)
+            return _retrying(RETRY_FOR_S)(self._once, group)
+        except _LostAnswerError as lost:
+            return self._outcomes_of(lost, group)
         except RetryError as error:
             cause = error.last_attempt.exception()
             raise _GroupError(f"the store did not commit: {_short(cause)}", is_passing=True) from cause
         except SQLAlchemyError as error:
             raise _GroupError(f"the store did not commit: {_short(error)}", is_passing=False) from error
+        except StoreError as error:
+            raise _GroupError(f"the store did not commit: {error}", is_passing=True) from error
 
-    def _once(self, group: list[_Job]) -> list[tuple[Any, Exception | None]]:
-        with self._engine.connect() as connection, connection.begin():
-            return [_run_in_savepoint(connection, job.work) for job in group]
+    def _once(self, group: list[_Job]) -> Outcomes:
+        mark = None
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                outcomes = [_run_in_savepoint(connection, job.work) for job in group]
+                mark = postgresql.leave_mark(connection) if self._leaves_marks else None
+        except DBAPIError as error:
+            if mark is not None and _is_passing(error):
+                raise _LostAnswerError(mark, outcomes) from error
+            raise
+        return outcomes
+
+    def _outcomes_of(self, lost: _LostAnswerError, group: list[_Job]) -> Outcomes:
+        """What became of a commit whose answer was lost: it counts if it is there, and is made again if it is not."""
+        try:
+            is_committed = _retrying(DOUBT_FOR_S)(postgresql.is_committed, self._engine, lost.mark)
+        except (RetryError, SQLAlchemyError, StoreError) as error:
+            cause = error.last_attempt.exception() if isinstance(error, RetryError) else error
+            text = f"the store did not say whether it committed, and does not answer since: {_short(cause)}"
+            raise _GroupError(text, is_passing=True) from error
+        log.warning("The answer to a commit was lost", action="commit_answer_lost", was_committed=is_committed)
+        return lost.outcomes if is_committed else self._attempt(group)
+
+
+def _retrying(for_s: float) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(_is_passing),
+        stop=stop_after_delay(for_s),
+        wait=wait_random_exponential(multiplier=0.02, max=0.5),
+    )
 
 
 def _run_in_savepoint(connection: Connection, work: Work) -> tuple[Any, Exception | None]:
@@ -141,7 +182,7 @@ def _run_in_savepoint(connection: Connection, work: Work) -> tuple[Any, Exceptio
     except TocsinError as error:
         return None, error
     except DBAPIError as error:
-        if _is_passing(error) or error.connection_invalidated or isinstance(error, OperationalError):
+        if _is_passing(error) or isinstance(error, OperationalError):
             raise  # the whole transaction is in doubt, not this unit alone
         return None, StoreError(f"the store refused a unit of work: {_short(error)}", permanent=True)
     except Exception as error:
@@ -151,10 +192,16 @@ def _run_in_savepoint(connection: Connection, work: Work) -> tuple[Any, Exceptio
 
 
 def _is_passing(error: BaseException) -> bool:
-    if not isinstance(error, OperationalError):
+    if not isinstance(error, DBAPIError):
         return False
+    if _is_postgresql(error):
+        return postgresql.is_passing(error)
     text = str(error.orig).lower()
-    return "locked" in text or "busy" in text or error.connection_invalidated
+    return isinstance(error, OperationalError) and ("locked" in text or "busy" in text or error.connection_invalidated)
+
+
+def _is_postgresql(error: DBAPIError) -> bool:
+    return hasattr(error.orig, "sqlstate")
 
 
 def _short(error: BaseException | None) -> str:

@@ -51,6 +51,9 @@ PERMANENT = {
 PERHAPS_DONE = frozenset({"fatal_error", "internal_error", "service_unavailable", "request_timeout"})
 """Slack says of these that some of the work may have been done."""
 
+ROOT_GONE = frozenset({"message_not_found", "thread_not_found"})
+"""Somebody deleted the incident's message: the next line goes out as a new one."""
+
 LIMITED = frozenset({"ratelimited", "rate_limited"})
 
 
@@ -80,7 +83,9 @@ def _refused(method: str, code: str, body: Mapping[str, Any]) -> DeliveryError:
     hint = PERMANENT.get(code)
     needed = f" (needs {body['needed']})" if code == "missing_scope" and body.get("needed") else ""
     text = f"Slack refused {method}: {shown}{needed}{f': {hint}' if hint else ''}"
-    return DeliveryError(text, permanent=hint is not None, unknown=code in PERHAPS_DONE)
+    return DeliveryError(
+        text, permanent=hint is not None, unknown=code in PERHAPS_DONE, is_root_gone=code in ROOT_GONE
+    )
 
 
 def limited(method: str, retry_after: str | None) -> RateLimitError:

@@ -162,7 +162,8 @@ def _breached(view: View) -> str:
 
 
 def _late_summary(view: View) -> str:
-    items = [item for item in _get(view, "items") or () if isinstance(item, Mapping)]
+    listed = _get(view, "items")
+    items = [item for item in listed if isinstance(item, Mapping)] if isinstance(listed, list | tuple) else []
     told = [_item(view, item) for item in items[-ITEMS_SHOWN:]]
     if len(items) > ITEMS_SHOWN:
         told.insert(0, view.say("line.item_more", count=len(items) - ITEMS_SHOWN))

@@ -53,7 +53,12 @@ class SlackChannel:
                     return Reference(self._channel, str(posted["ts"]))
         except DeliveryError as error:
             after = self._with_pause(error).retry_after if isinstance(error, RateLimitError) else error.retry_after
-            raise DeliveryError(f"cannot look the message up: {error}", unknown=True, retry_after=after) from error
+            raise DeliveryError(
+                f"cannot look the message up: {error}",
+                unknown=True,
+                retry_after=after,
+                is_root_gone=error.is_root_gone,
+            ) from error
         return None
 
     async def close(self) -> None:
@@ -83,7 +88,12 @@ class SlackChannel:
             raise
         except DeliveryError as error:
             # An edit says how things stand: done twice it says the same, so it is never in doubt.
-            raise DeliveryError(str(error), permanent=error.permanent, retry_after=error.retry_after) from error
+            raise DeliveryError(
+                str(error),
+                permanent=error.permanent,
+                retry_after=error.retry_after,
+                is_root_gone=error.is_root_gone,
+            ) from error
         return message.root
 
     def _content(self, message: Message) -> dict[str, Any]:

@@ -1,0 +1,87 @@
+"""The statements that run for every decision and every notice, built once: SQLAlchemy needs longer to build one than SQLite to run it."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Integer, bindparam, case, exists, func, select, update
+
+from tocsin.core.model import IncidentState, NoticeKind
+from tocsin.store.schema import UtcDateTime, clocks, incidents, messages, notices
+
+_NOW = bindparam("now", type_=UtcDateTime())
+_MOST = bindparam("most", type_=Integer())
+_IS_PENDING = notices.c.state == "pending"
+
+
+def _waits() -> ColumnElement[bool]:
+    """Whether something that was promised of the same incident earlier has to go first.
+
+    Alarms stand in one thread, as the lines of one incident do: the first of them starts it, so the others wait for it.
+    """
+    earlier = notices.alias("earlier")
+    are_alarms = earlier.c.incident.is_(None) & notices.c.incident.is_(None)
+    return exists().where(
+        earlier.c.channel == notices.c.channel,
+        (earlier.c.incident == notices.c.incident) | are_alarms,
+        earlier.c.state == "pending",
+        earlier.c.id < notices.c.id,
+        earlier.c.kind != NoticeKind.EDIT.value,
+    )
+
+
+UNRESOLVED_FIRST = case((incidents.c.state != IncidentState.RESOLVED.value, 0), else_=1)
+
+CASE = (
+    select(incidents)
+    .where(incidents.c.system == bindparam("system"), incidents.c.key == bindparam("key"))
+    .order_by(UNRESOLVED_FIRST, incidents.c.id.desc())
+    .limit(1)
+)
+INCIDENT = select(incidents).where(incidents.c.id == bindparam("incident"))
+LAST_INCIDENT = select(func.max(incidents.c.id))
+CLOCKS = select(clocks).where(clocks.c.incident == bindparam("incident")).order_by(clocks.c.id)
+
+TO_WAKE = (
+    select(clocks.c.incident)
+    .where(clocks.c.wake_at <= _NOW)
+    .group_by(clocks.c.incident)
+    .order_by(func.min(clocks.c.wake_at))
+    .limit(_MOST)
+)
+NEXT_WAKE = select(clocks.c.wake_at).where(clocks.c.wake_at.is_not(None)).order_by(clocks.c.wake_at).limit(1)
+
+PENDING = (
+    select(notices)
+    .where(notices.c.channel == bindparam("channel"), _IS_PENDING, ~_waits())
+    .where(notices.c.next_at.is_(None) | (notices.c.next_at <= _NOW))
+    .order_by(notices.c.priority, notices.c.id)
+    .limit(_MOST)
+)
+CHANNELS = (
+    select(
+        notices.c.channel,
+        func.max(case((notices.c.next_at.is_(None), 1), else_=0)),
+        func.min(notices.c.next_at),
+    )
+    .where(_IS_PENDING, ~_waits())
+    .group_by(notices.c.channel)
+)
+LAST_NOTICE = select(func.max(notices.c.id))
+REFERENCE = select(messages.c.place, messages.c.message).where(
+    messages.c.channel == bindparam("channel"), messages.c.subject == bindparam("subject")
+)
+COVER = (
+    update(notices)
+    .where(notices.c.channel == bindparam("of_channel"), notices.c.incident == bindparam("of_incident"), _IS_PENDING)
+    .where(notices.c.kind == NoticeKind.EDIT.value, notices.c.id <= bindparam("up_to"))
+    .values(state="covered", settled_at=bindparam("at", type_=UtcDateTime()))
+)
+SETTLE = (
+    update(notices)
+    .where(notices.c.id == bindparam("notice"))
+    .values(
+        state=bindparam("as_state"),
+        settled_at=bindparam("at", type_=UtcDateTime()),
+        error=bindparam("because"),
+        attempts=notices.c.attempts + 1,
+    )
+)
