@@ -179,6 +179,12 @@ class Play:
     def withdraw(self, now: datetime, *gone: str) -> Decision:
         return self.keep(decide.withdraw(self.case, self.rulebook, gone, "user:root", now))
 
+    def note(self, now: datetime, text: str = "the switch was dead") -> Decision:
+        return self.keep(decide.note(self.case, self.rulebook, "person:li.na", text, now))
+
+    def assign(self, now: datetime, person: str = "wang.wei") -> Decision:
+        return self.keep(decide.assign(self.case, self.rulebook, "person:li.na", person, now))
+
     # --- what is asked ---
 
     def clock(self, kind: ClockKind) -> Clock:

@@ -54,10 +54,14 @@ class Prober(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where a message stands in its channel. Slack: place is the channel's id, message is its `ts`."""
+    """Where a message stands in its channel. Slack: place is the channel's id, message is its `ts`.
+
+    `at` is when it was noted that it stands there, where that is known.
+    """
 
     place: str
     message: str
+    at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,13 +47,13 @@ def commit(act: Callable[[Play], Any]) -> Callable[[Transaction], Case]:
     return work
 
 
-def test_what_was_written_is_read_after_a_restart(database: str) -> None:
+def test_what_was_written_is_read_after_a_restart(empty_database: str) -> None:
     async def play() -> None:
-        async with opened(database) as store:
+        async with opened(empty_database) as store:
             _: Store = store
             assert store.was_new
             await store.write(commit(lambda p: p.fails()))
-        async with opened(database) as store:
+        async with opened(empty_database) as store:
             assert not store.was_new
             await store.write(commit(lambda p: p.ack(minute(5))))
             (shown,) = await store.read(lambda queries: queries.incidents())

@@ -59,6 +59,13 @@ def shape_of(engine: Engine) -> dict[str, Any]:
         return shape(connection)
 
 
+@pytest.fixture
+def made(bare: Engine) -> Engine:
+    """A database of this version, for one test alone."""
+    prepare(bare, engines.file_of(bare.url))
+    return bare
+
+
 # --- migrations ---
 
 
@@ -94,8 +101,8 @@ def test_up_down_and_up_again_ends_where_it_was(bare: Engine) -> None:
 # --- making and refusing ---
 
 
-def test_a_new_database_is_made_and_an_existing_one_is_left_as_it_is(bare: Engine, database: str) -> None:
-    path = engines.file_of(engines.parse_url(database))
+def test_a_new_database_is_made_and_an_existing_one_is_left_as_it_is(bare: Engine) -> None:
+    path = engines.file_of(bare.url)
     assert prepare(bare, path) is True
     with bare.begin() as connection:
         connection.execute(text("INSERT INTO meta (key, value) VALUES ('a', 'b')"))
@@ -111,12 +118,12 @@ def refusal(engine: Engine, **more: Any) -> str:
     return str(caught.value)
 
 
-def test_a_database_of_a_newer_version_is_refused(engine: Engine) -> None:
-    with engine.begin() as connection:
+def test_a_database_of_a_newer_version_is_refused(made: Engine) -> None:
+    with made.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    before = shape_of(engine)
-    assert re.search(r"newer Tocsin \(schema 9999, this one knows .*restore a backup", refusal(engine))
-    assert shape_of(engine) == before
+    before = shape_of(made)
+    assert re.search(r"newer Tocsin \(schema 9999, this one knows .*restore a backup", refusal(made))
+    assert shape_of(made) == before
 
 
 @pytest.mark.parametrize(
@@ -148,18 +155,18 @@ def test_a_database_with_tables_that_are_not_ours_is_refused_and_left_alone(
     assert shape_of(bare) == before
 
 
-def test_an_older_schema_is_only_upgraded_where_that_is_allowed(engine: Engine) -> None:
-    with engine.begin() as connection:
+def test_an_older_schema_is_only_upgraded_where_that_is_allowed(made: Engine) -> None:
+    with made.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    assert "run `tocsin db upgrade`" in refusal(engine, may_upgrade=False)
+    assert "run `tocsin db upgrade`" in refusal(made, may_upgrade=False)
 
 
-def test_postgresql_is_never_upgraded_by_starting(engine: Engine) -> None:
-    if engine.dialect.name != "postgresql":
+def test_postgresql_is_never_upgraded_by_starting(made: Engine) -> None:
+    if made.dialect.name != "postgresql":
         return
-    with engine.begin() as connection:
+    with made.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    assert "run `tocsin db upgrade`" in refusal(engine)
+    assert "run `tocsin db upgrade`" in refusal(made)
 
 
 def test_a_copy_beside_the_file_is_whole_and_named_by_its_schema(sqlite: str) -> None:

@@ -209,7 +209,8 @@ def test_an_acknowledged_incident_without_a_policy_owes_no_answer_when_it_rises(
     play.fails(T0, slow())
     play.ack(minute(5))
     play.look([bad()], minute(10))
-    assert [(c.kind.value, c.due_at) for c in play.case.clocks] == [("resolution", minute(250))]
+    assert (play.response.outcome, play.response.met_at, play.response.is_running) == (MET, minute(5), False)
+    assert (play.resolution.outcome, play.resolution.due_at) == (None, minute(250))
 
 
 def test_a_deadline_that_passed_unseen_is_recorded_before_a_rise_replaces_it() -> None:

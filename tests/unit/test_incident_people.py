@@ -7,8 +7,7 @@ from datetime import datetime
 import pytest
 
 from case_parts import MINUTE, P1, P2, P3, SECOND, T0, Play, bad, minute, slow
-from tocsin.core import incident as decide
-from tocsin.core.incident import Case, Decision
+from tocsin.core.incident import Decision
 from tocsin.core.model import ClockOutcome, IncidentState, NoticeKind, Priority, Resolution
 
 OPEN, ACKNOWLEDGED, RESOLVED = IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.RESOLVED
@@ -107,7 +106,7 @@ def test_what_is_resolved_cannot_be_acknowledged() -> None:
     play = opened()
     play.recovers(minute(5))
     assert_refused(play.ack(minute(6)), "resolved already")
-    assert_refused(decide.acknowledge(Case("erp", 1), play.rulebook, "person:li.na", T0, T0), "nothing to acknowledge")
+    assert_refused(Play().ack(T0), "nothing to acknowledge")
 
 
 # --- taking back ---
@@ -148,6 +147,16 @@ def test_taking_back_the_answer_to_a_reopening_leaves_the_first_answer() -> None
     play.ack(minute(13))
     play.unack(minute(14))
     assert (play.incident.state, play.response.outcome, play.response.met_at) == (OPEN, MET, minute(5))
+
+
+def test_taking_back_an_answer_that_was_given_before_there_was_a_policy_makes_the_response_due() -> None:
+    play = opened()
+    play.set_severity(P3, minute(5))
+    play.ack(minute(10))
+    play.set_severity(P1, minute(20))
+    assert (play.response.outcome, play.response.met_at) == (MET, minute(10))
+    play.unack(minute(30))
+    assert (play.response.outcome, play.response.due_at) == (None, minute(80))
 
 
 def test_what_is_not_acknowledged_cannot_be_taken_back() -> None:
@@ -301,32 +310,32 @@ def test_what_is_open_or_withdrawn_cannot_be_opened_again() -> None:
     assert_refused(play.reopen(minute(5)), "not resolved")
     play.withdraw(minute(6), "health")
     assert_refused(play.reopen(minute(7)), "no longer watched")
-    assert_refused(decide.reopen(Case("erp", 1), play.rulebook, "user:root", "", T0), "not resolved")
+    assert_refused(Play().reopen(T0), "not resolved")
 
 
 def test_a_note_is_a_line_of_the_thread_at_any_time() -> None:
     play = opened()
     play.recovers(minute(5))
-    decision = play.keep(decide.note(play.case, play.rulebook, "person:li.na", "the switch was dead", minute(100)))
+    decision = play.note(minute(100))
     assert ([e.action for e in decision.entries], play.said(), play.rung()) == (["incident_noted"], ["noted"], [])
-    assert_refused(decide.note(Case("erp", 1), play.rulebook, "person:li.na", "x", T0), "no such incident")
+    assert_refused(Play().note(T0), "no such incident")
 
 
 def test_two_notes_with_the_same_text_are_two_lines() -> None:
     play = opened()
     for _ in range(2):
-        play.keep(decide.note(play.case, play.rulebook, "person:li.na", "same", minute(5)))
+        play.note(minute(5))
     keys = [notice.key for notice in play.notices if notice.event == "noted"]
     assert len(set(keys)) == 2
 
 
 def test_assigning_says_to_whom_and_twice_changes_nothing() -> None:
     play = opened()
-    play.keep(decide.assign(play.case, play.rulebook, "person:li.na", "wang.wei", minute(5)))
+    play.assign(minute(5))
     assert (play.incident.assignee, play.said()) == ("wang.wei", ["assigned"])
-    assert decide.assign(play.case, play.rulebook, "person:li.na", "wang.wei", minute(6)).changes_nothing
+    assert play.assign(minute(6)).changes_nothing
     play.recovers(minute(7))
-    assert_refused(decide.assign(play.case, play.rulebook, "person:li.na", "li.na", minute(8)), "resolved")
+    assert_refused(play.assign(minute(8), "li.na"), "resolved")
 
 
 # --- checks that go away ---

@@ -38,7 +38,9 @@ COMMANDS: Mapping[str, Mapping[str, Known]] = {
         "reload": Known("run", "Read the rules again."),
         "notices": Known("notices", "list, retry: what people must be told."),
         "log": Known("log", "tail, grep, verify, export: the journal."),
-        "db": Known("db", "status, upgrade: the database's schema."),
+        "db": Known("db", "status, upgrade, copy: the database of Tocsin's own data."),
+        "backup": Known("backup", "Everything in one verified file, while the daemon runs."),
+        "restore": Known("restore", "A backup in the place of the database."),
     },
 }
 
@@ -47,8 +49,8 @@ GROUPS = frozenset({"incident", "clock", "channel", "demo", "notices", "log", "d
 
 LATER = frozenset(
     (
-        *("backup", "doctor", "drill", "export", "followup", "golive", "import", "maintenance", "node", "oncall"),
-        *("plan", "report", "restore", "rules", "silence", "simulate", "token", "user"),
+        *("doctor", "drill", "export", "followup", "golive", "import", "maintenance", "node", "oncall"),
+        *("plan", "report", "rules", "silence", "simulate", "token", "user"),
     )
 )
 LATER_VERBS = frozenset({("incident", verb) for verb in ("escalate", "pause", "resume", "replan")})

@@ -42,7 +42,6 @@ RULES = (
     "systems.*.checks.*.redis",
     "systems.*.checks.*.sql",
     "systems.*.checks.*.steps",
-    "response.*.update",
     "response.*.escalate",
     "response.*.acknowledge_for",
     "channels.*.apprise",

@@ -116,6 +116,11 @@ def explain(calendar: Calendar, start: datetime, end: datetime, pauses: Sequence
     return tuple(_joined(_told(calendar, start, end, pauses)))
 
 
+def working(calendar: Calendar, start: datetime, end: datetime) -> Iterator[Stretch]:
+    """Yield the working stretches between two instants, in order, cut off at both."""
+    return _working(calendar, _instant(start), _instant(end))
+
+
 def working_day(calendar: Calendar, day: date) -> tuple[Span, ...]:
     """Return the hours that start on a day, in order; none when it is closed."""
     if day in calendar.working:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from tocsin.core.calendar import ALWAYS, Calendar, CalendarHasNoHours, due, measure
 from tocsin.core.model import Clock, ClockKind, ClockOutcome, Pause, Reminder, Severity
@@ -26,15 +27,9 @@ def start_clocks(
     pauses: Mapping[ClockKind, tuple[Pause, ...]] | None = None,
 ) -> tuple[Clock, ...]:
     """The clocks that an incident of a severity starts with; none without a policy. What was paused (by kind of clock) does not count."""
-    policy = rulebook.response.get(severity)
-    if policy is None:
-        return ()
-    targets = ((ClockKind.RESPONSE, policy.acknowledge), (ClockKind.RESOLUTION, policy.resolve))
-    return tuple(
-        _start(rulebook, policy, incident, kind, target, at, (pauses or {}).get(kind, ()))
-        for kind, target in targets
-        if target is not None
-    )
+    kinds = (ClockKind.RESPONSE, ClockKind.RESOLUTION)
+    started = (start_clock(rulebook, incident, severity, kind, at, (pauses or {}).get(kind, ())) for kind in kinds)
+    return tuple(clock for clock in started if clock is not None)
 
 
 def _start(
@@ -83,10 +78,37 @@ def _on_calendar(
 
 def start_update(rulebook: Rulebook, incident: int, severity: Severity, at: datetime) -> Clock | None:
     """The time until people must hear something new, from `at`; None when the policy asks for no updates."""
+    return start_clock(rulebook, incident, severity, ClockKind.UPDATE, at)
+
+
+def start_clock(
+    rulebook: Rulebook,
+    incident: int,
+    severity: Severity,
+    kind: ClockKind,
+    at: datetime,
+    pauses: tuple[Pause, ...] = (),
+) -> Clock | None:
+    """One clock as the present policy has it; None when it has no such target."""
     policy = rulebook.response.get(severity)
-    if policy is None or policy.update is None:
+    target = None if policy is None else _target(policy, kind)
+    if policy is None or target is None:
         return None
-    return _start(rulebook, policy, incident, ClockKind.UPDATE, policy.update, at, ())
+    return _start(rulebook, policy, incident, kind, target, at, pauses)
+
+
+def _target(policy: ResponsePolicy, kind: ClockKind) -> timedelta | None:
+    match kind:
+        case ClockKind.RESPONSE:
+            return policy.acknowledge
+        case ClockKind.UPDATE:
+            return policy.update
+        case ClockKind.RESOLUTION:
+            return policy.resolve
+        case ClockKind.REVIEW:
+            return None
+        case _:
+            assert_never(kind)
 
 
 def unworkable(rulebook: Rulebook, now: datetime) -> tuple[str, ...]:
@@ -180,7 +202,8 @@ def run_again(rulebook: Rulebook, clock: Clock, resolved_at: datetime, now: date
 
 def pause(clock: Clock, since: datetime, reason: str, actor: str) -> Clock:
     """Stop counting. What a breached clock would still have told is put off as well."""
-    return replace(clock, pauses=(*clock.pauses, Pause(since, None, reason, actor)))
+    earlier = tuple(done for done in clock.pauses if done.end != done.start)
+    return replace(clock, pauses=(*earlier, Pause(since, None, reason, actor)))
 
 
 def resume(rulebook: Rulebook, clock: Clock, at: datetime) -> Clock:

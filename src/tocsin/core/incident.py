@@ -353,7 +353,7 @@ def _rise(draft: Draft, rulebook: Rulebook, verdict: Verdict) -> None:
     assert verdict.severity is not None
     assert verdict.rule is not None
     note_passed_deadlines(draft, draft.now)
-    _replan(draft, rulebook, verdict.severity, is_rise=True)
+    _replan(draft, rulebook, verdict.severity, is_rise=True, by_rule=True)
     draft.incident = replace(
         incident,
         severity=verdict.severity,
@@ -376,8 +376,11 @@ def _answered(fresh: Clock, incident: Incident) -> Clock | None:
     return clocks.meet(fresh, incident.acknowledged_at) if incident.acknowledged_at <= fresh.due_at else None
 
 
-def _replan(draft: Draft, rulebook: Rulebook, severity: Severity, *, is_rise: bool) -> None:
-    """Put the clocks of another severity in place: from now in a rise, from the opening in a fall, good minutes left out."""
+def _replan(draft: Draft, rulebook: Rulebook, severity: Severity, *, is_rise: bool, by_rule: bool) -> None:
+    """Put the clocks of another severity in place: from now in a rise, from the opening in a fall, good minutes left out.
+
+    Done by hand it is something new to say, so the time until the next word starts again by itself.
+    """
     incident = draft.incident
     assert incident is not None
     with resumed(draft, rulebook):
@@ -386,9 +389,11 @@ def _replan(draft: Draft, rulebook: Rulebook, severity: Severity, *, is_rise: bo
         fresh = clocks.start_clocks(rulebook, incident.id, severity, start_at, None if is_rise else pauses)
         fresh = tuple(answered for clock in fresh if (answered := _answered(clock, incident)) is not None)
         update = clocks.start_update(rulebook, incident.id, severity, draft.now)
-        if update is not None and is_update_owed(draft):
+        if by_rule and update is not None and is_update_owed(draft):
             fresh = (*fresh, update)
-        draft.clocks = clocks.replan(draft.clocks, fresh, draft.now, is_rise=is_rise)
+        aside = () if by_rule else tuple(clock for clock in draft.clocks if clock.kind is ClockKind.UPDATE)
+        planned = tuple(clock for clock in draft.clocks if clock not in aside)
+        draft.clocks = (*aside, *clocks.replan(planned, fresh, draft.now, is_rise=is_rise))
 
 
 @contextmanager
@@ -556,8 +561,8 @@ def set_severity(
     is_rise = severity.is_graver_than(incident.severity)
     note_passed_deadlines(draft, now)
     draft.incident = replace(incident, severity=severity, severity_at=now)
+    _replan(draft, rulebook, severity, is_rise=is_rise, by_rule=False)
     say_something_new(draft, rulebook, now)
-    _replan(draft, rulebook, severity, is_rise=is_rise)
     data = {"from": incident.severity, "to": severity, "reason": reason}
     draft.record("incident_severity_changed", actor, {**data, **draft.changed_clocks()})
     draft.say("severity_changed", {**data, "actor": actor}, rings=is_rise)
@@ -638,7 +643,7 @@ def keep_time(case: Case, now: datetime) -> Decision:
     if case.open is None:
         return Decision(case)
     draft = Draft(case, now)
-    draft.clocks = tuple(_pass(draft, clock) for clock in case.clocks)
+    draft.clocks = tuple(note_passed(draft, clock) for clock in case.clocks)
     return draft.done()
 
 
@@ -650,10 +655,10 @@ def note_passed_deadlines(draft: Draft, before: datetime, only: ClockKind | None
         is_counting = clock.is_running and not clock.is_paused
         return is_meant and is_counting and clock.breached_at is None and clock.due_at < before
 
-    draft.clocks = tuple(_pass(draft, clock) if is_unnoted(clock) else clock for clock in draft.clocks)
+    draft.clocks = tuple(note_passed(draft, clock) if is_unnoted(clock) else clock for clock in draft.clocks)
 
 
-def _pass(draft: Draft, clock: Clock) -> Clock:
+def note_passed(draft: Draft, clock: Clock) -> Clock:
     """Record and tell what of a clock's plan lies behind now; returns the clock after it."""
     after, passed = clocks.reach(clock, draft.now)
     said = [item for item in passed if item.is_breach or _is_reminded(clock, draft.incident)]
@@ -745,7 +750,7 @@ def clock_as_data(clock: Clock) -> dict[str, Any]:
 
 def _happened_to(clock: Clock) -> dict[str, Any]:
     """What has become of a clock so far, left out where nothing has."""
-    instants = {name: getattr(clock, name) for name in ("met_at", "breached_at", "ended_at")}
+    instants = {name: getattr(clock, name) for name in ("met_at", "breached_at", "ended_at", "superseded_at")}
     happened: dict[str, Any] = {name: at.isoformat() for name, at in instants.items() if at is not None}
     if clock.detected_late:
         happened["detected_late"] = True

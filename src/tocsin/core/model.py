@@ -213,10 +213,16 @@ class ClockOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """A planned reminder of a clock: `share` of the target (0.5 is 50%), and its instant."""
+    """A planned reminder of a clock: `share` of the target (0.5 is 50%), and its instant.
+
+    With `tell` it is a step of the ladder, the `step`-th from 1: these are told, whoever they are by then. `repeat` is working time.
+    """
 
     share: float
     at: datetime
+    tell: tuple[str, ...] = ()
+    step: int = 0
+    repeat: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +242,7 @@ class Clock:
     `plan` is what is still to be told (the breach itself is not in it: `due_at` is). `wake_at` is the earliest instant at which the
     timekeeper has something to do, None when never. Outcome None while it runs; `breached` stays, even when answered later.
     While its last pause lasts nothing is due, and `due_at` is what it was when that began.
+    `ran` are the steps of the ladder that ran, with their instants. `held_until`: when the answer that ended it expires.
     """
 
     incident: int
@@ -256,6 +263,8 @@ class Clock:
     superseded_at: datetime | None = None
     pauses: tuple[Pause, ...] = ()
     exclusion: Mapping[str, Any] | None = None
+    ran: tuple[Reminder, ...] = ()
+    held_until: datetime | None = None
     id: int | None = None
 
     @property
@@ -281,7 +290,9 @@ class Clock:
 
     @property
     def wake_at(self) -> datetime | None:
-        if not self.is_running or self.is_paused:
+        if not self.is_running:
+            return self.held_until if self.superseded_at is None else None
+        if self.is_paused:
             return None
         instants = [self.plan[0].at] if self.plan else []
         if self.breached_at is None:
@@ -338,3 +349,4 @@ class Notice:
     at: datetime
     incident: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    not_before: datetime | None = None

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from tocsin.core.calendar import ALWAYS, Calendar
 from tocsin.core.model import Observation, Severity, Value
+from tocsin.core.oncall import OnCall
 
 Text = Mapping[str, str]
 """A text by language ({"en": …, "zh_CN": …}); a plain string in the file stands under "" and serves every language."""
@@ -162,8 +163,23 @@ class SeverityRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a ladder: `at` is a share of the response target (0.25) or a span of working time.
+
+    Targets are "person:li.na", "oncall:erp", "team:erp-ops", "channel:managers". `repeat`: again each so often, until somebody answers.
+    """
+
+    at: float | timedelta
+    tell: tuple[str, ...]
+    repeat: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ResponsePolicy:
-    """The targets of one severity. Shares of `remind` are of the target (0.5 is 50%), ascending."""
+    """The targets of one severity. Shares of `remind` are of the target (0.5 is 50%), ascending.
+
+    `ladder` are the steps of the ladder that `escalate` names. `acknowledge_for`: how long an answer holds when nothing follows it.
+    """
 
     severity: Severity
     acknowledge: timedelta
@@ -171,6 +187,9 @@ class ResponsePolicy:
     update: timedelta | None = None
     calendar: str = "24x7"
     remind: tuple[float, ...] = (0.5, 1.0)
+    escalate: str = ""
+    ladder: tuple[Step, ...] = ()
+    acknowledge_for: timedelta | None = None
     version: str = ""
 
 
@@ -182,15 +201,18 @@ class Person:
     email: str = ""
     login: str = ""
     language: str = ""
+    quiet: Calendar | None = None
+    """When they are told nothing but P1 directly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """People who own systems together."""
+    """People who own systems together, and the channel in which they are told."""
 
     id: str
     title: Text
     members: tuple[str, ...]
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +236,7 @@ class Rulebook:
     people: Mapping[str, Person] = field(default_factory=dict)
     teams: Mapping[str, Team] = field(default_factory=dict)
     channels: Mapping[str, ChannelSpec] = field(default_factory=dict)
+    oncall: Mapping[str, OnCall] = field(default_factory=dict)
     reopen_within: timedelta = timedelta(minutes=15)
     alarms_to: tuple[str, ...] = ()
     default_channel: str | None = None
@@ -230,6 +253,13 @@ class Rulebook:
             return self.people.get(system.owner)
         names = ", ".join(self.people[member].name for member in team.members)
         return Person(team.id, f"{in_language(team.title, language)} ({names})")
+
+    def language_of(self, channel: str) -> str:
+        """The language of a channel, or of the person whom "person:li.na" reaches; empty when it is nobody's own."""
+        kind, _, name = channel.partition(":")
+        if kind == "person" and name:
+            return self.people[name].language if name in self.people else ""
+        return self.channels[channel].language if channel in self.channels else ""
 
     def channels_of(self, system: System) -> tuple[str, ...]:
         """The channels that are told about a system's incidents."""

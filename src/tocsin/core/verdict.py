@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from tocsin.core.model import Observation, Reason, Sample, Status
 from tocsin.core.policy import Check
 
+_ABOUT_EXPIRY = re.compile(r"(?<![\w.\"])certificate\.expires_in\b")
 OWN_TROUBLE = (Reason.LATE, Reason.INTERNAL)
 
 
@@ -16,7 +18,14 @@ def judge(check: Check, observation: Observation, at: datetime) -> Sample:
     if failure is not None:
         status = Status.UNOBSERVED if failure.reason in OWN_TROUBLE else Status.DOWN
         return Sample(
-            at, status, failure.reason, observation.latency_s, failure.text, observation.phases, {}, observation.certificate
+            at,
+            status,
+            failure.reason,
+            observation.latency_s,
+            failure.text,
+            observation.phases,
+            {},
+            observation.certificate,
         )
     said = check.judge(observation)
     status, reason, text = Status.UP, Reason.OK, ""
@@ -25,7 +34,7 @@ def judge(check: Check, observation: Observation, at: datetime) -> Sample:
         reason = Reason.STATUS if said.is_default_status else Reason.EXPECTATION
     elif said.degraded is not None:
         status, text = Status.DEGRADED, said.degraded
-        reason = Reason.CERTIFICATE if "certificate" in said.degraded else Reason.DEGRADED
+        reason = Reason.CERTIFICATE if _ABOUT_EXPIRY.search(said.degraded) else Reason.DEGRADED
     return Sample(
         at, status, reason, observation.latency_s, text, observation.phases, said.values, observation.certificate
     )

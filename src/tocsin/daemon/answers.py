@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -106,7 +106,9 @@ class Answers:
         for incident in await self.incidents(everything=False, limit=1000, before=None):
             for clock in incident["clocks"]:
                 if clock["met_at"] is None and clock["outcome"] in (None, "breached"):
-                    left = (datetime.fromisoformat(clock["due_at"]) - now).total_seconds()
+                    # What is paused has as much left as when that began.
+                    reckoned_at = datetime.fromisoformat(clock["paused"]["since"]) if clock["paused"] else now
+                    left = (datetime.fromisoformat(clock["due_at"]) - reckoned_at).total_seconds()
                     rows.append({**clock, "incident": _brief(incident), "left_s": left})
         return sorted(rows, key=lambda row: float(row["left_s"]))
 
@@ -120,7 +122,7 @@ class Answers:
         found, lines = await self._store.read(lambda q: (q.incident(incident), q.timeline(incident)))
         if found is None:
             raise NotFound(f"there is no incident #{incident}")
-        return {**self._with_title(found), "timeline": lines}
+        return {**self._with_title(found), "severity_set": _set_by_hand(lines), "timeline": lines}
 
     async def explain_incident(self, incident: int) -> dict[str, Any]:
         """Why this severity, these deadlines, these notices."""
@@ -130,10 +132,7 @@ class Answers:
         return {"incident": found, "why": self._why(found), "notices": told}
 
     def _why(self, incident: Mapping[str, Any]) -> list[str]:
-        rule = incident["rule"]
-        lines = [
-            f"{incident['severity']} because rule {rule['name']!r} ({rule['file']}:{rule['line']}) matched: {rule['text']}"
-        ]
+        lines = [_why_severity(incident)]
         lines.append(f"what failed: {incident['text']}")
         lines.append(f"failing since {incident['failing_since']}, decided at {incident['opened_at']}")
         for clock in incident["clocks"]:
@@ -142,6 +141,7 @@ class Answers:
                 f"{clock['clock']}: {target} of {clock['calendar']} from {clock['started_at']} is {clock['due_at']}"
                 + (f" ({clock['outcome']})" if clock["outcome"] else "")
             )
+            lines += _remarks(clock)
         if not incident["clocks"]:
             lines.append(f"no clock runs: there is no response policy for {incident['severity']}")
         return lines
@@ -290,6 +290,34 @@ def what_if(rulebook: Rulebook, system: System, check: FailingCheck, at: datetim
 
 def _notice(at: datetime, channel: str, why: str) -> dict[str, Any]:
     return {"at": instant(at), "to": channel, "channel": channel, "why": why}
+
+
+def _why_severity(incident: Mapping[str, Any]) -> str:
+    rule, by_hand = incident["rule"], incident["severity_set"]
+    place = f"rule {rule['name']!r} ({rule['file']}:{rule['line']})"
+    if by_hand is None:
+        return f"{incident['severity']} because {place} matched: {rule['text']}"
+    set_by = f"{incident['severity']} because {by_hand['actor']} set it at {by_hand['at']}: {by_hand['reason']}"
+    return f"{set_by} (it was {by_hand['from']}; {place} had matched: {rule['text']})"
+
+
+def _set_by_hand(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Who gave the incident the severity that it has, and why; None when a rule did."""
+    changes = [line for line in lines if line["action"] == "incident_severity_changed"]
+    if not changes or changes[-1]["actor"] == "tocsin":
+        return None
+    last = changes[-1]
+    return {"actor": last["actor"], "at": last["at"], "from": last["data"]["from"], "reason": last["data"]["reason"]}
+
+
+def _remarks(clock: Mapping[str, Any]) -> list[str]:
+    """What else must be known of a clock: that it is paused, that it was excluded."""
+    remarks, paused, excluded = [], clock["paused"], clock["exclusion"]
+    if paused is not None:
+        remarks.append(f"{clock['clock']}: paused since {paused['since']} by {paused['actor']}: {paused['reason']}")
+    if excluded is not None:
+        remarks.append(f"{clock['clock']}: excluded by {excluded['actor']} at {excluded['at']}: {excluded['reason']}")
+    return remarks
 
 
 def _brief(incident: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tocsin.core import clock_acts
 from tocsin.core import incident as decide
 from tocsin.core.incident import Case, Decision, FailingCheck
-from tocsin.core.model import Entry, Incident, Severity
+from tocsin.core.model import ClockKind, Entry, Incident, Severity
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.answers import Answers
 from tocsin.daemon.apply import Applier
@@ -113,6 +114,10 @@ class Commands:
             "resolve": self._resolve,
             "reopen": self._reopen,
             "assign": self._assign,
+            "pause": self._pause,
+            "resume": self._resume,
+            "replan": self._replan,
+            "exclude": self._exclude,
             "explain": self._explain,
             "what_if": self._what_if,
             "history": self._history,
@@ -219,6 +224,30 @@ class Commands:
             )
         return await self._act(
             ask.arguments, lambda _, case, now: decide.assign(case, rulebook, ask.actor, person, now)
+        )
+
+    async def _pause(self, ask: Ask) -> Any:
+        kinds, reason, rulebook = _kinds(ask), ask.text("reason"), self._tools.live.rulebook
+        return await self._act(
+            ask.arguments, lambda _, case, now: clock_acts.pause(case, rulebook, ask.actor, kinds, reason, now)
+        )
+
+    async def _resume(self, ask: Ask) -> Any:
+        kinds, reason, rulebook = _kinds(ask), ask.optional("reason"), self._tools.live.rulebook
+        return await self._act(
+            ask.arguments, lambda _, case, now: clock_acts.resume(case, rulebook, ask.actor, kinds, reason, now)
+        )
+
+    async def _replan(self, ask: Ask) -> Any:
+        reason, rulebook = ask.optional("reason"), self._tools.live.rulebook
+        return await self._act(
+            ask.arguments, lambda _, case, now: clock_acts.replan(case, rulebook, ask.actor, reason, now)
+        )
+
+    async def _exclude(self, ask: Ask) -> Any:
+        kind, reason = _kind(ask.text("clock")), ask.text("reason")
+        return await self._act(
+            ask.arguments, lambda _, case, now: clock_acts.exclude(case, ask.actor, kind, reason, now)
         )
 
     async def _severity(self, ask: Ask) -> Any:
@@ -328,6 +357,18 @@ class Commands:
 
     async def _reload(self, ask: Ask) -> Any:
         return await self._tools.reload(ask.actor)
+
+
+def _kinds(ask: Ask) -> tuple[ClockKind, ...]:
+    named = ask.optional("clock")
+    return (_kind(named),) if named else ()
+
+
+def _kind(named: str) -> ClockKind:
+    known = [kind.value for kind in (ClockKind.RESPONSE, ClockKind.UPDATE, ClockKind.RESOLUTION)]
+    if named not in known:
+        raise UsageError(f"unknown clock {named!r} (use {', '.join(known[:-1])} or {known[-1]})")
+    return ClockKind(named)
 
 
 def _instant(value: str) -> datetime:

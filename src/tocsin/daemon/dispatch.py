@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -137,7 +137,7 @@ class Dispatcher:
         is_repeatable = message.kind is NoticeKind.EDIT
         if task.pending.is_unknown and not is_repeatable:
             try:
-                found = await channel.find(message, since=task.pending.notice.at - LOOK_BACK)
+                found = await _find(channel, message, task.pending.notice.at)
             except DeliveryError:
                 if self._clock.now() - task.pending.notice.at < SEND_ANYWAY_AFTER:
                     raise
@@ -226,13 +226,21 @@ class Dispatcher:
         self._alarms.raise_("delivery", text)
 
 
+async def _find(channel: Channel, message: Message, promised_at: datetime) -> Reference | None:
+    """Look where the message would go now, and where it went if there was no thread for it yet when it was first sent."""
+    since = promised_at - LOOK_BACK
+    found = await channel.find(message, since=since)
+    root = message.root
+    if found is None and root is not None and (root.at is None or root.at >= promised_at):
+        found = await channel.find(replace(message, root=None), since=since)
+    return found
+
+
 def _backoff(attempts: int) -> timedelta:
     return min(timedelta(seconds=2 ** min(attempts, 6)), LONGEST_BACKOFF)
 
 
-def _next_task(
-    tx: Transaction, channel: str, now: datetime, alarm_day: Callable[[Notice], str]
-) -> Task | None:
+def _next_task(tx: Transaction, channel: str, now: datetime, alarm_day: Callable[[Notice], str]) -> Task | None:
     """What to send next, with its incident as it is now."""
     for pending in tx.pending_notices(channel, now, 1):
         incident = pending.notice.incident

@@ -116,7 +116,8 @@ def breaches_are_recorded(picture: Picture, incident: Incident, record: Record) 
     for clock in picture.clocks[incident.id]:
         if clock.breached_at is None:
             continue
-        line = next((one for (kind, at), one in found.items() if kind == clock.kind and _at(one) == clock.breached_at), None)
+        mine = (one for (kind, _), one in found.items() if kind == clock.kind and _at(one) == clock.breached_at)
+        line = next(mine, None)
         if line is None:
             yield f"#{incident.id}: the {clock.kind} was breached at {clock.breached_at}, the journal does not say so"
         elif clock.detected_late is not ("detected_at" in line["data"]):
@@ -166,7 +167,7 @@ def answers_end_the_response(picture: Picture, incident: Incident) -> Iterator[s
 
 
 def _is_response(line: Line) -> bool:
-    return line["action"] in PASSED and line["data"]["clock"] == ClockKind.RESPONSE
+    return line["action"] in PASSED and bool(line["data"]["clock"] == ClockKind.RESPONSE)
 
 
 def everything_is_promised(picture: Picture, incident: Incident) -> Iterator[str]:
@@ -180,9 +181,9 @@ def everything_is_promised(picture: Picture, incident: Incident) -> Iterator[str
             if expected[event] != promised[event]:
                 yield f"#{incident.id}: {expected[event]} times {event!r} in the journal, {promised[event]} to {channel}"
         for line in lines:
-            if line["action"] in PASSED and not _is_too_old(line):
-                if not any(_tells(row, line) for row in rows if row["channel"] == channel):
-                    yield f"#{incident.id}: {line['action']} at {line['at']} was promised to nobody in {channel}"
+            must_be_told = line["action"] in PASSED and not _is_too_old(line)
+            if must_be_told and not any(_tells(row, line) for row in rows if row["channel"] == channel):
+                yield f"#{incident.id}: {line['action']} at {line['at']} was promised to nobody in {channel}"
 
 
 def _event_of(line: Line) -> str | None:
@@ -211,7 +212,7 @@ def _tells(row: Line, line: Line) -> bool:
         case "breached":
             return is_breach
         case "reminder":
-            return not is_breach and told["share"] == passed["share"]
+            return not is_breach and bool(told["share"] == passed["share"])
         case "late_summary":
             return any(item["share"] == passed["share"] and item["breach"] is is_breach for item in told["items"])
         case _:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from tocsin.core.incident import Decision
 from tocsin.core.policy import Check, Rulebook
@@ -22,16 +22,14 @@ from tocsin.daemon.live import LiveState
 from tocsin.daemon.poll import Poller
 from tocsin.daemon.runner import Step
 from tocsin.daemon.timekeeper import Timekeeper
-from tocsin.errors import StoreError
 from tocsin.ports import Done
 from tocsin.simulation.channel import SimulatedChannel
 from tocsin.simulation.clock import SimulatedClock
+from tocsin.simulation.loops import Loop
 from tocsin.simulation.rules import rulebook
 from tocsin.simulation.store import SimulatedStore
 
 BLIND_AFTER = timedelta(minutes=2)
-RETRY_AFTER = timedelta(seconds=1)
-ROUNDS_AT_MOST = 400
 
 
 class NoProber:
@@ -45,60 +43,6 @@ class NoProber:
 
     async def close(self) -> None:
         """Nothing is open."""
-
-
-class NeverAtRest(Exception):  # noqa: N818
-    """The loops wake each other, or themselves, without end."""
-
-
-class Loop:
-    """A loop of the daemon, turned by `daemon/runner.py`'s rules: a round when it is woken or its time has come, never two at once.
-
-    A store that refuses is an alarm, and the loop comes again (`has_failed`). `rounds` counts, so that a loop without rest is found.
-    """
-
-    def __init__(self, name: str, step: Step, clock: SimulatedClock, alarms: Alarms) -> None:
-        self.name = name
-        self.next_at: datetime | None = None
-        self.has_failed = False
-        self.is_held = True
-        self.rounds = 0
-        self.completed: list[datetime] = []
-        self._step = step
-        self._clock = clock
-        self._alarms = alarms
-        self._is_woken = True
-        self._is_running = False
-
-    def wake(self) -> None:
-        self._is_woken = True
-        self.start_if_due()
-
-    def start_if_due(self) -> None:
-        now = self._clock.now()
-        is_due = self._is_woken or (self.next_at is not None and self.next_at <= now)
-        if is_due and not self._is_running and not self.is_held:
-            self._is_running = self._is_woken = True
-            asyncio.get_running_loop().create_task(self._turn(), name=f"loop {self.name}")
-
-    async def _turn(self) -> None:
-        while self._is_woken:
-            self._is_woken = False
-            self.rounds += 1
-            if self.rounds > ROUNDS_AT_MOST:
-                raise NeverAtRest(f"the loop {self.name} turned {self.rounds} times at {self._clock.now()}")
-            await self._round(self._clock.now())
-        self._is_running = False
-
-    async def _round(self, now: datetime) -> None:
-        try:
-            self.next_at = await self._step(now)
-        except StoreError as error:
-            self._alarms.raise_("storage", str(error))
-            self.next_at, self.has_failed = self._clock.now() + RETRY_AFTER, True
-        else:
-            self.has_failed = False
-            self.completed.append(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +80,6 @@ class Life:
             self.alarms,
             clock,
         )
-        self.commands = self._commands()
         apply_loop, alarm_loop = self._loop("apply", self.applier.step), self._loop("alarms", self.alarms.step)
         self.timekeeper = self._loop("timekeeper", timekeeper.step)
         self.dispatch = self._loop("dispatch", dispatcher.step)
@@ -144,6 +87,7 @@ class Life:
         self.loops = (apply_loop, self.timekeeper, self.dispatch, alarm_loop, *others)
         self.applier.wake, dispatcher.wake = apply_loop.wake, self.dispatch.wake
         self.alarms.wake, self.alarms.promised = alarm_loop.wake, self.dispatch.wake
+        self.commands = self._commands()
 
     def _loop(self, name: str, step: Step) -> Loop:
         return Loop(name, step, self._ground.clock, self.alarms)
@@ -151,7 +95,13 @@ class Life:
     def _commands(self) -> Commands:
         ground = self._ground
         answers = Answers(
-            self.live, ground.store, ground.clock, self.alarms, self.history, lambda: ground.channels, {"language": "en"}
+            self.live,
+            ground.store,
+            ground.clock,
+            self.alarms,
+            self.history,
+            lambda: ground.channels,
+            {"language": "en"},
         )
         return Commands(
             Tools(
@@ -164,7 +114,7 @@ class Life:
                 Changes(),
                 lambda: ground.channels,
                 self._configurator.reload,
-                lambda: self.dispatch.wake(),
+                self.dispatch.wake,
             )
         )
 

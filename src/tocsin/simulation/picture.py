@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,10 +32,10 @@ class Picture:
     """`lines` is the journal, oldest first; `lines_of` the part of it that is about one incident."""
 
     incidents: Mapping[int, Incident]
-    clocks: Mapping[int, list[Clock]]
-    notices: list[Row]
-    lines: list[Line]
-    lines_of: Mapping[int, list[Line]]
+    clocks: Mapping[int, Sequence[Clock]]
+    notices: Sequence[Row]
+    lines: Sequence[Line]
+    lines_of: Mapping[int, Sequence[Line]]
     roots: Mapping[tuple[str, int], Reference]
     checks: Mapping[tuple[str, str], StoredCheck]
     counted: Mapping[str, int]
@@ -68,14 +68,14 @@ def _read(connection: Connection) -> Picture:
     )
 
 
-def _clocks(connection: Connection) -> Mapping[int, list[Clock]]:
+def _clocks(connection: Connection) -> Mapping[int, Sequence[Clock]]:
     found: dict[int, list[Clock]] = defaultdict(list)
     for row in connection.execute(_CLOCKS).mappings():
         found[row["incident"]].append(clock_of(row))
     return found
 
 
-def _by_incident(lines: list[Line]) -> Mapping[int, list[Line]]:
+def _by_incident(lines: Sequence[Line]) -> Mapping[int, Sequence[Line]]:
     found: dict[int, list[Line]] = defaultdict(list)
     for line in lines:
         kind, _, number = str(line["subject"]).partition(":")

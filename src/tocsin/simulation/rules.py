@@ -9,6 +9,7 @@ from datetime import timedelta
 from tocsin.core.calendar import ALWAYS
 from tocsin.core.model import Observation, Severity
 from tocsin.core.policy import (
+    CannotJudge,
     ChannelSpec,
     Check,
     Facts,
@@ -29,14 +30,23 @@ CHECKS: dict[str, tuple[str, ...]] = {"crm": ("api", "web"), "erp": ("db", "heal
 THRESHOLDS = {"erp/db": Threshold(2, 2), "erp/health": Threshold(3, 3), "crm/api": Threshold(2, 5)}
 
 
-@dataclass(frozen=True, slots=True)
 class NothingToJudge:
     """Samples are fed as they are; no observation is ever judged here."""
 
-    needs_body: bool = False
+    needs_body = False
 
     def __call__(self, observation: Observation) -> Judged:  # noqa: ARG002
         return Judged()
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """A rule's condition that can always be judged."""
+
+    test: Callable[[Facts], bool]
+
+    def __call__(self, facts: Facts) -> bool | CannotJudge:
+        return self.test(facts)
 
 
 def rulebook(dropped: frozenset[str]) -> Rulebook:
@@ -84,8 +94,8 @@ def _check(system: str, name: str) -> Check:
 def _severity() -> tuple[SeverityRule, ...]:
     """`oa` is never graver than P3, and its degradation is nobody's incident; `crm` rises when it stays down."""
 
-    def rule(line: int, name: str, severity: Severity, predicate: Callable[[Facts], bool]) -> SeverityRule:
-        return SeverityRule(name, name, severity, predicate, "rules/simulated.yaml", line)
+    def rule(line: int, name: str, severity: Severity, holds: Callable[[Facts], bool]) -> SeverityRule:
+        return SeverityRule(name, name, severity, Holds(holds), "rules/simulated.yaml", line)
 
     return (
         rule(1, "core down", Severity.P1, lambda f: f.system_tier == "core" and f.status == "down"),

@@ -12,13 +12,14 @@ from typing import Any, assert_never
 from tocsin.core.model import Reason, Sample, Status
 from tocsin.daemon.dispatch import Dispatcher
 from tocsin.daemon.timekeeper import Timekeeper
-from tocsin.errors import Refused, StoreError, UsageError
+from tocsin.errors import StoreError
 from tocsin.simulation.channel import SimulatedChannel, Workspace
 from tocsin.simulation.clock import SimulatedClock
 from tocsin.simulation.life import Ground, Life
+from tocsin.simulation.people import People
 from tocsin.simulation.power import Crash, Power
 from tocsin.simulation.record import Record
-from tocsin.simulation.rules import CHANNELS, EVERY, PEOPLE
+from tocsin.simulation.rules import CHANNELS, EVERY
 from tocsin.simulation.script import (
     CHECK_IDS,
     Act,
@@ -37,7 +38,6 @@ from tocsin.simulation.store import Disk, SimulatedStore
 
 VISITS_AT_MOST = 400
 STARTS_AT_MOST = 10
-RELOADS_AT_MOST = 20
 LAZY = ("history", "heartbeat")
 """Loops that promise nothing to anybody: they get a turn now and then, which leaves time for more seeds."""
 LAZY_CHANCE = 0.2
@@ -45,7 +45,7 @@ BETWEEN_SAMPLES = 4
 """How long it is until the next sample, in turns that others get."""
 
 
-class Broken(Exception):  # noqa: N818
+class Broken(Exception):
     """A promise was not kept. The text says which."""
 
 
@@ -91,6 +91,7 @@ class World:
         self._random = random
         self._parts = parts
         self._restarted = restarted
+        self._people = People(self.clock, random, self.record)
         self._outage = _Outage()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._problems: list[BaseException] = []
@@ -167,8 +168,7 @@ class World:
         began = self.clock.now()
         loop = asyncio.get_running_loop()
         player = asyncio.current_task()
-        for work in works:
-            loop.create_task(work)
+        self._tasks |= {loop.create_task(work) for work in works}
         for turned in self.life.loops:
             turned.rounds = 0
             if turned.name not in LAZY or self._random.random() < LAZY_CHANCE:
@@ -200,9 +200,11 @@ class World:
                 self.record.truth[action.check] = action.status
                 works.append(self._probe(action))
             case Act():
-                works.append(self._act(action))
+                works.append(self._people.act(self.life.commands, action, self._outage.unheard))
             case Reload():
-                works.append(self._reload(action))
+                self.dropped ^= {action.check}
+                self.record.dropped_ever.add(action.check)
+                works.append(self._people.reload(self.life.commands))
             case Wait():
                 await self.wait(timedelta(seconds=action.seconds))
             case Sleep():
@@ -236,44 +238,6 @@ class World:
             status = self.record.feed(check, self.clock.now())
             reason = Reason.REFUSED if status.is_failing else Reason.OK
             self.life.poller.take(watched, Sample(self.clock.now(), status, reason, 0.02, f"it is {status}"))
-
-    async def _act(self, act: Act) -> None:
-        self._outage.unheard.append(act)
-        for _ in range(act.late):
-            await asyncio.sleep(0)
-        actor = f"person:{self._random.choice(PEOPLE)}"
-        at = self.clock.now() - timedelta(seconds=act.ago_s)
-        try:
-            found = await self._newest(act.system, is_resolved=act.verb == "reopen")
-            if found is not None:
-                arguments = {"incident": found, "severity": act.severity, "anyway": act.anyway, "person": PEOPLE[0]}
-                arguments |= {"text": "seen", "reason": "so"} if act.verb != "reopen" else {}
-                result = await self.life.commands.call(act.verb, arguments, actor=actor, at=at)
-                self._heard(act, result, actor)
-        except (Refused, UsageError, StoreError):
-            pass
-        self._outage.unheard.remove(act)
-
-    async def _newest(self, system: str, *, is_resolved: bool) -> int | None:
-        """The newest incident of the system, or of any: people work on what there is."""
-        listed = await self.life.commands.call("incident_list", {"all": True}, actor="person:li.na")
-        there = [one for one in listed if (one["state"] == "resolved") is is_resolved]
-        mine = [one["id"] for one in there if one["system"] == system] or [one["id"] for one in there]
-        return mine[0] if mine else None
-
-    def _heard(self, act: Act, result: Any, actor: str) -> None:
-        if act.verb == "ack" and result["acknowledged_by"] == actor:
-            self.record.answered.add((result["id"], actor))
-
-    async def _reload(self, action: Reload) -> None:
-        self.dropped ^= {action.check}
-        self.record.dropped_ever.add(action.check)
-        for _ in range(RELOADS_AT_MOST):
-            try:
-                await self.life.commands.call("reload", {}, actor="user:root")
-            except StoreError:
-                continue
-            return
 
     async def _restart(self, action: Restart) -> None:
         await self.turn(self._stop())

@@ -90,7 +90,6 @@ def _copy_file(path: Path, partial: Path, progress: Progress) -> None:
             source.backup(
                 target, pages=PAGES, progress=lambda _, left, total: progress("pages", total - left, total), sleep=0.0
             )
-            target.execute("PRAGMA journal_mode=DELETE")
 
 
 def _copy_tables(url: URL, partial: Path, progress: Progress) -> None:
@@ -100,8 +99,6 @@ def _copy_tables(url: URL, partial: Path, progress: Progress) -> None:
         with source.connect() as reading, target.begin() as writing:
             reading = reading.execution_options(isolation_level="REPEATABLE READ")
             copy_all(reading, writing, progress)
-        with closing(sqlite3.connect(partial)) as file:
-            file.execute("PRAGMA journal_mode=DELETE")
     finally:
         source.dispose()
         target.dispose()
@@ -109,8 +106,11 @@ def _copy_tables(url: URL, partial: Path, progress: Progress) -> None:
 
 def _sign_off(partial: Path, source: str, now: datetime) -> None:
     about = {"taken_at": journal.instant(now), "version": __version__, "source": source}
-    with closing(sqlite3.connect(partial)) as connection, connection:
-        connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (FACT, json.dumps(about)))
+    with closing(sqlite3.connect(partial)) as connection:
+        # One file: a write-ahead log would be a second one.
+        connection.execute("PRAGMA journal_mode=DELETE")
+        with connection:
+            connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (FACT, json.dumps(about)))
 
 
 def check(file: Path) -> Checked:

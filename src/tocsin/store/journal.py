@@ -162,7 +162,8 @@ def verify(connection: Connection) -> Verification:
     """Walk the whole chain: any edit, deletion, reordering or cut is found and named."""
     base = _head_from(connection.execute(select(meta.c.value).where(meta.c.key == BASE_KEY)).scalar())
     expected, previous, count, first = base.sequence + 1, base.hash, 0, None
-    result = connection.execution_options(stream_results=True).execute(select(journal).order_by(journal.c.sequence))
+    query = select(journal).order_by(journal.c.sequence).execution_options(stream_results=True)
+    result = connection.execute(query)
     rows = iter(result.mappings())
     while (row := _next_row(rows)) is not None:
         why = _unreadable(expected, row) if isinstance(row, Exception) else _wrong_with(row, expected, previous)

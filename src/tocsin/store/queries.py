@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from tocsin.core.model import BADNESS, Clock, Incident, IncidentState, Status
+from tocsin.core.model import BADNESS, Clock, Incident, IncidentState, Pause, Status
 from tocsin.core.sketch import Sketch
 from tocsin.store import journal as chain
 from tocsin.store.rollup import joined_values
@@ -148,7 +148,7 @@ class SqlQueries:
                 clocks.c.kind,
                 clocks.c.outcome,
                 table=clocks,
-                where=clocks.c.outcome.is_not(None) & clocks.c.superseded_at.is_(None),
+                where=clocks.c.outcome.is_not(None) & _COUNTS,
             ),
             "open_deadlines": self._open_deadlines(),
             "response_seconds": self._spans("response"),
@@ -167,15 +167,18 @@ class SqlQueries:
         return {tuple(row[:-1]): row[-1] for row in self._connection.execute(query)}
 
     def _open_deadlines(self) -> list[tuple[int, str, str, str, float]]:
+        """Deadlines that somebody still owes; what is paused has none."""
+        columns = (incidents.c.system, clocks.c.severity, clocks.c.kind, clocks.c.due_at, clocks.c.pauses)
         query = (
-            select(clocks.c.incident, incidents.c.system, clocks.c.severity, clocks.c.kind, clocks.c.due_at)
+            select(clocks.c.incident, *columns)
             .join(incidents, incidents.c.id == clocks.c.incident)
             .where(_UNRESOLVED, clocks.c.ended_at.is_(None), clocks.c.superseded_at.is_(None))
             .order_by(clocks.c.id)
         )
         return [
             (incident, system, severity, kind, due.timestamp())
-            for incident, system, severity, kind, due in self._connection.execute(query)
+            for incident, system, severity, kind, due, pauses in self._connection.execute(query)
+            if not pauses or pauses[-1]["to"] is not None
         ]
 
     def _spans(self, kind: str) -> dict[str, tuple[list[int], int, float]]:
@@ -217,6 +220,8 @@ class SqlQueries:
 
 
 _UNRESOLVED = incidents.c.state != IncidentState.RESOLVED.value
+# `core.clock.counts` in SQL: what was replaced while it ran does not count.
+_COUNTS = clocks.c.superseded_at.is_(None) | clocks.c.ended_at.is_not(None)
 
 
 def minute_word(up: int, degraded: int, down: int) -> str:
@@ -305,10 +310,25 @@ def _clock_as_json(clock: Clock) -> dict[str, Any]:
         "due_at": instant(clock.due_at),
         "target_s": clock.target / timedelta(seconds=1),
         "calendar": clock.calendar,
+        "calendar_version": clock.calendar_version,
+        "policy_version": clock.policy_version,
         "outcome": clock.outcome.value if clock.outcome else None,
         "met_at": instant(clock.met_at),
         "breached_at": instant(clock.breached_at),
         "detected_late": clock.detected_late,
         "superseded_at": instant(clock.superseded_at),
-        "next_reminder_at": instant(clock.plan[0].at) if clock.plan and running else None,
+        "next_reminder_at": instant(clock.plan[0].at) if clock.plan and running and not clock.is_paused else None,
+        "paused": _paused_as_json(clock),
+        "pauses": [_pause_as_json(pause) for pause in clock.pauses],
+        "exclusion": clock.exclusion,
     }
+
+
+def _paused_as_json(clock: Clock) -> dict[str, Any] | None:
+    if not clock.is_paused:
+        return None
+    return {"since": instant(clock.paused_since), "reason": clock.pauses[-1].reason, "actor": clock.pauses[-1].actor}
+
+
+def _pause_as_json(pause: Pause) -> dict[str, Any]:
+    return {"from": instant(pause.start), "to": instant(pause.end), "reason": pause.reason, "actor": pause.actor}

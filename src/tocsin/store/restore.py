@@ -77,14 +77,24 @@ def _into_file(path: Path, found: Checked, now: datetime, actor: str) -> Path | 
 
 def _keep(path: Path, kept: Path) -> None:
     """Give what is there a second name, whole in one file if it still can be; its log must not stay beside another database."""
-    # A damaged one is kept as it lies, its log too.
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode=DELETE")
+    if _is_readable(path):
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")
     os.link(path, kept)
     for suffix in BESIDE:
         beside = path.with_name(path.name + suffix)
         if beside.exists():
             beside.rename(kept.with_name(kept.name + suffix))
+
+
+def _is_readable(path: Path) -> bool:
+    """A damaged file is not opened for writing: SQLite would throw away its log."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def _like(incoming: Path, other: Path, *, is_file: bool) -> None:

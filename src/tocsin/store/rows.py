@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -92,7 +92,7 @@ def clock_of(row: Row) -> Clock:
         target=timedelta(seconds=row["target_s"]),
         started_at=row["started_at"],
         due_at=row["due_at"],
-        plan=tuple(Reminder(share, datetime.fromisoformat(at)) for share, at in row["plan"]),
+        **_planned(row["plan"]),
         outcome=ClockOutcome(row["outcome"]) if row["outcome"] else None,
         met_at=row["met_at"],
         breached_at=row["breached_at"],
@@ -102,6 +102,36 @@ def clock_of(row: Row) -> Clock:
         pauses=tuple(_pause_of(pause) for pause in row["pauses"]),
         exclusion=row["exclusion"],
     )
+
+
+def _planned(items: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """A plan is rows of share, instant and, for a step of the ladder, what it is; what ran and how long an answer holds stand with it."""
+    found: dict[str, Any] = {"plan": (), "ran": (), "held_until": None}
+    for share, at, *rest in items:
+        more = rest[0] if rest else {}
+        instant = datetime.fromisoformat(at)
+        if more.get("holds"):
+            found["held_until"] = instant
+            continue
+        repeat = timedelta(seconds=more["repeat_s"]) if "repeat_s" in more else None
+        reminder = Reminder(share, instant, tuple(more.get("tell", ())), more.get("step", 0), repeat)
+        found["ran" if more.get("ran") else "plan"] += (reminder,)
+    return found
+
+
+def _plan_as_rows(clock: Clock) -> list[list[Any]]:
+    rows = [*(_reminder_as_row(one) for one in clock.plan), *(_reminder_as_row(one, ran=True) for one in clock.ran)]
+    if clock.held_until is not None:
+        rows.append([0.0, clock.held_until.isoformat(), {"holds": True}])
+    return rows
+
+
+def _reminder_as_row(reminder: Reminder, **more: Any) -> list[Any]:
+    row: list[Any] = [reminder.share, reminder.at.isoformat()]
+    if reminder.tell:
+        repeats = {} if reminder.repeat is None else {"repeat_s": reminder.repeat.total_seconds()}
+        row.append({"tell": list(reminder.tell), "step": reminder.step, **repeats, **more})
+    return row
 
 
 def _pause_of(value: Row) -> Pause:
@@ -121,7 +151,7 @@ def row_of_clock(clock: Clock) -> dict[str, Any]:
         "started_at": clock.started_at,
         "due_at": clock.due_at,
         "wake_at": clock.wake_at,
-        "plan": [[reminder.share, reminder.at.isoformat()] for reminder in clock.plan],
+        "plan": _plan_as_rows(clock),
         "outcome": clock.outcome.value if clock.outcome else None,
         "met_at": clock.met_at,
         "breached_at": clock.breached_at,
@@ -153,6 +183,7 @@ def row_of_notice(notice: Notice) -> dict[str, Any]:
         "event": notice.event,
         "incident": notice.incident,
         "promised_at": notice.at,
+        "next_at": notice.not_before,
         "data": dict(notice.data),
     }
 

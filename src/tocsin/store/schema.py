@@ -229,6 +229,7 @@ messages = Table(
     Column("sent_at", UtcDateTime, nullable=False),
 )
 
+
 def _rollup_table(name: str, stamp: str) -> Table:
     """Counts by check and span of time, `stamp` being the span's first instant."""
     return Table(

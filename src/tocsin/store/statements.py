@@ -66,7 +66,7 @@ CHANNELS = (
     .group_by(notices.c.channel)
 )
 LAST_NOTICE = select(func.max(notices.c.id))
-REFERENCE = select(messages.c.place, messages.c.message).where(
+REFERENCE = select(messages.c.place, messages.c.message, messages.c.sent_at).where(
     messages.c.channel == bindparam("channel"), messages.c.subject == bindparam("subject")
 )
 COVER = (

@@ -208,7 +208,7 @@ class SqlTransaction:
 
     def reference(self, channel: str, subject: str) -> Reference | None:
         row = self.connection.execute(statements.REFERENCE, {"channel": channel, "subject": subject}).first()
-        return None if row is None else Reference(row[0], row[1])
+        return None if row is None else Reference(*row)
 
     def keep_reference(self, channel: str, subject: str, reference: Reference, at: datetime) -> None:
         row = {

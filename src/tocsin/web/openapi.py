@@ -147,7 +147,19 @@ def _clock() -> Schema:
             "met_at": OPTIONAL_INSTANT,
             "breached_at": OPTIONAL_INSTANT,
             "detected_late": {"type": "boolean"},
-        }
+        },
+        paused={
+            "description": "null while it counts",
+            "anyOf": [{"type": "null"}, _object({"since": INSTANT, "reason": TEXT, "actor": TEXT})],
+        },
+        pauses={
+            "type": "array",
+            "items": _object({"from": INSTANT, "to": OPTIONAL_INSTANT, "reason": TEXT, "actor": TEXT}),
+        },
+        exclusion={
+            "description": "why it must not be held against anybody, else null",
+            "anyOf": [{"type": "null"}, _object({"actor": TEXT, "at": INSTANT, "reason": TEXT})],
+        },
     )
 
 

@@ -1,217 +1,204 @@
-"""HTTP checks through httpx, one client per origin and set of options: the reference, and for what the wire client does not speak."""
+"""HTTP checks through httpx: what the wire client does not speak, and the reference that it is compared with.
+
+Each check has a client of its own, so its pool holds a connection or two. The only room in which probes import httpx, and
+httpcore under it, is this file and `library_network.py` beside it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
-from contextlib import suppress
-from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
-from tocsin.core.model import Certificate, Observation, Phases, Reason, TransportFailure
+from tocsin.core.model import Observation, Reason
 from tocsin.core.policy import Check, HttpTarget
 from tocsin.ports import Done
-from tocsin.probes.certificates import certificate_of
-from tocsin.probes.failures import cause_of, failure_of
-from tocsin.probes.tasks import Progress, Tasks
-from tocsin.probes.tls import context_for
-
-HEADER_LIMIT = 200
-AGENT = "tocsin"
-LONGEST_S = 3600.0
-"""No limit of the library's: the check's own timeout holds for all of a probe."""
-
-Key = tuple[object, ...]
-
-_PHASE_OF = {
-    "connection.connect_tcp.started": "connecting",
-    "connection.start_tls.started": "in the TLS handshake",
-    "http11.send_request_headers.started": "sending the request",
-    "http11.receive_response_headers.started": "waiting for the answer",
-    "http11.receive_response_body.started": "reading the answer",
-}
+from tocsin.probes.failures import ProbeFailed
+from tocsin.probes.http.body import body_for
+from tocsin.probes.http.headers import MAX_FIELDS, MAX_HEAD, Headers, head_size, too_large_headers, too_many_headers
+from tocsin.probes.http.library_network import Network, failure_of
+from tocsin.probes.http.redirect import Redirects, is_redirect
+from tocsin.probes.http.request import Origin, Request, first_request
+from tocsin.probes.opening import Opener
+from tocsin.probes.progress import Progress, Stage, plus
+from tocsin.probes.tasks import Tasks
+from tocsin.probes.tls import Certificates
 
 
-class LibraryClient:
-    def __init__(self) -> None:
-        self._clients: dict[Key, tuple[httpx.AsyncClient, float]] = {}
-        self._tasks = Tasks(self._probe)
+class LibraryProber:
+    def __init__(self, opener: Opener, certificates: Certificates) -> None:
+        self._opener = opener
+        self._certificates = certificates
+        self._tasks = Tasks(self._probe, opener.monotonic)
+        self._kept: dict[str, _Kept] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     def start(self, check: Check, done: Done) -> None:
         self._tasks.start(check, done)
 
     def forget(self, check: Check) -> None:
-        assert isinstance(check.target, HttpTarget)
-        kept = self._clients.pop(_key_of(check.target), None)
+        kept = self._kept.pop(check.id, None)
         if kept is not None:
-            self._close_later(kept[0])
-
-    def _close_later(self, client: httpx.AsyncClient) -> None:
-        task = asyncio.get_running_loop().create_task(_close(client))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+            self._close_soon(kept)
 
     async def close(self) -> None:
         await self._tasks.close()
-        await asyncio.gather(*self._closing, *(_close(client) for client, _ in self._clients.values()))
-        self._clients.clear()
-
-    # --- one probe ---
+        for kept in self._kept.values():
+            self._close_soon(kept)
+        self._kept.clear()
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=2.0)
 
     async def _probe(self, check: Check, progress: Progress) -> Observation:
-        target = check.target
-        assert isinstance(target, HttpTarget)
-        began = monotonic()
-        trace = _Trace(progress)
+        assert isinstance(check.target, HttpTarget)
         try:
-            return await self._fetch(target, trace, began)
-        except httpx.TooManyRedirects:
-            text = f"more than {target.redirects} redirects"
-            failure = TransportFailure(Reason.REDIRECT, text)
-        except httpx.ProxyError as error:
-            failure = TransportFailure(Reason.PROXY, f"the proxy refused: {error}")
-        except (httpx.RemoteProtocolError, httpx.DecodingError, httpx.LocalProtocolError) as error:
-            failure = TransportFailure(Reason.PROTOCOL, f"not understood as HTTP: {error}")
-        except httpx.UnsupportedProtocol:
-            failure = TransportFailure(Reason.REDIRECT, "redirected to something that is neither http nor https")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            failure = failure_of(cause_of(error))
-        except _TooLargeError as error:
-            failure = TransportFailure(Reason.TOO_LARGE, str(error))
-        return Observation(monotonic() - began, failure, trace.phases(), url=target.url)
+            request = first_request(check.target)
+        except ValueError as error:
+            why = "" if isinstance(error, UnicodeError) else f": {error}"
+            raise ProbeFailed(Reason.INTERNAL, f"not probed: this request cannot be sent{why}") from None
+        kept = self._client(check, check.target, request.origin)
+        return await _Visit(self, kept, check, request, progress).run()
 
-    async def _fetch(self, target: HttpTarget, trace: _Trace, began: float) -> Observation:
-        client = self._client(target)
-        request = client.build_request(
-            target.method,
-            target.url,
-            headers=_headers(target),
-            content=target.body or None,
-            extensions={"trace": trace, **_server_name(target)},
-        )
-        auth = httpx.BasicAuth(*target.basic) if target.basic is not None else None
-        response = await client.send(request, stream=True, auth=auth, follow_redirects=target.redirects > 0)
-        try:
-            if len(response.headers) > HEADER_LIMIT:
-                raise _TooLargeError(f"more than {HEADER_LIMIT} header lines")
-            certificate = _certificate(response)
-            body = await _read(response, target.max_body)
-        finally:
-            await response.aclose()
-        latency_s = monotonic() - began
-        return Observation(
-            latency_s=latency_s,
-            phases=trace.phases(),
-            status=response.status_code,
-            http_version=response.http_version.removeprefix("HTTP/"),
-            url=str(response.url),
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=body,
-            charset=response.charset_encoding or "utf-8",
-            certificate=certificate,
-        )
-
-    def _client(self, target: HttpTarget) -> httpx.AsyncClient:
-        """The client of this origin; a fresh one when its connections are as old as they may become."""
-        key, now = _key_of(target), monotonic()
-        kept = self._clients.get(key)
-        if kept is not None and (target.fresh is None or now - kept[1] < target.fresh.total_seconds()):
-            return kept[0]
+    def _client(self, check: Check, target: HttpTarget, origin: Origin) -> _Kept:
+        """The check's client; a new one when its connections are as old as they may become."""
+        now = self._opener.monotonic()
+        kept = self._kept.get(check.id)
+        if kept is not None and kept.check is check and now < kept.until:
+            return kept
         if kept is not None:
-            self._close_later(kept[0])
-        client = _new_client(target)
-        self._clients[key] = (client, now)
-        return client
+            self._close_soon(kept)
+        fresh_s = math.inf if target.fresh is None else target.fresh.total_seconds()
+        kept = self._kept[check.id] = _Kept(check, Network(target, origin, self._opener), now + fresh_s)
+        return kept
+
+    def _close_soon(self, kept: _Kept) -> None:
+        task = asyncio.get_running_loop().create_task(kept.client.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    @property
+    def certificates(self) -> Certificates:
+        return self._certificates
+
+    @property
+    def opener(self) -> Opener:
+        return self._opener
 
 
-class _TooLargeError(Exception):
-    pass
+class _Kept:
+    def __init__(self, check: Check, network: Network, until: float) -> None:
+        self.check = check
+        self.network = network
+        self.until = until
+        self.client = httpx.AsyncClient(transport=network, timeout=None, trust_env=False)  # noqa: S113
 
 
-class _Trace:
-    """Notes when each phase began and ended, as httpcore tells it."""
+class _Visit:
+    """One probe: a request, and those that redirects lead to."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, prober: LibraryProber, kept: _Kept, check: Check, request: Request, progress: Progress) -> None:
+        assert isinstance(check.target, HttpTarget)
+        self._prober = prober
+        self._kept = kept
+        self._needs_body = check.judge.needs_body
+        self._target = check.target
+        self._request = request
         self._progress = progress
-        self._at: dict[str, float] = {}
+        self._now = prober.opener.monotonic
+        self._sent_at = self._first_at = 0.0
 
-    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
-        del info
-        self._at[name] = monotonic()
-        self._progress.phase = _PHASE_OF.get(name, self._progress.phase)
+    async def run(self) -> Observation:
+        started = self._now()
+        redirects: Redirects | None = None
+        while True:
+            response = await self._send_again_if_stale()
+            try:
+                headers = _checked(response)
+                if not self._follows(response.status_code, headers):
+                    return await self._take(response, headers, started)
+                redirects = redirects or Redirects(self._request, self._target.redirects)
+                self._request = redirects.follow(response.status_code, headers)
+            finally:
+                await response.aclose()
 
-    def phases(self) -> Phases:
-        return Phases(
-            connect=self._span("connection.connect_tcp"),
-            tls=self._span("connection.start_tls"),
-            first_byte=self._between("http11.send_request_headers.started", "http11.receive_response_headers.complete"),
-            transfer=self._span("http11.receive_response_body"),
+    def _follows(self, status: int, headers: Headers) -> bool:
+        return self._target.redirects > 0 and is_redirect(status) and "location" in headers
+
+    async def _send_again_if_stale(self) -> httpx.Response:
+        """A kept connection that is of no use any more says nothing about the peer: a fresh one decides."""
+        try:
+            return await self._send()
+        except ProbeFailed as failed:
+            if self._kept.network.has_connected or failed.failure.reason not in (Reason.RESET, Reason.PROTOCOL):
+                raise
+        return await self._send()
+
+    async def _send(self) -> httpx.Response:
+        asked = self._request
+        self._kept.network.progress = self._progress
+        self._progress.stage = Stage.FIRST_BYTE
+        self._sent_at = self._now()
+        request = httpx.Request(
+            asked.method,
+            asked.url,
+            headers=list(asked.fields),
+            content=asked.body or None,
+            extensions={"trace": self._trace, "target": asked.path.encode("latin-1")},
+        )
+        try:
+            response = await self._kept.client.send(request, stream=True, auth=None, follow_redirects=False)
+        except Exception as error:
+            if (failed := failure_of(error)) is None:
+                raise
+            raise failed from error
+        if response.status_code == 407 and self._target.proxy is not None:
+            await response.aclose()
+            raise ProbeFailed(Reason.PROXY, "the proxy wants a user and password (407)")
+        self._progress.first_byte = plus(self._progress.first_byte, self._now() - self._sent_at)
+        self._first_at = self._now()
+        return response
+
+    async def _take(self, response: httpx.Response, headers: Headers, started: float) -> Observation:
+        progress = self._progress
+        progress.stage = Stage.TRANSFER
+        target = self._target
+        body = body_for(self._needs_body, target.max_body, headers.get("content-encoding", ""), target.compression)
+        try:
+            async for piece in response.aiter_raw():
+                body.add(piece)
+        except Exception as error:
+            if (failed := failure_of(error)) is None:
+                raise
+            raise failed from error
+        whole, ended = body.whole(), self._now()
+        progress.transfer = plus(progress.transfer, ended - self._first_at)
+        tls = response.extensions["network_stream"].get_extra_info("ssl_object")
+        return Observation(
+            ended - started,
+            None,
+            progress.phases(),
+            response.status_code,
+            response.http_version.removeprefix("HTTP/"),
+            self._request.url,
+            headers,
+            whole,
+            headers.charset() if whole else "utf-8",
+            self._prober.certificates.of(tls) if tls is not None else None,
         )
 
-    def _span(self, name: str) -> float | None:
-        return self._between(f"{name}.started", f"{name}.complete")
-
-    def _between(self, start: str, end: str) -> float | None:
-        if start not in self._at or end not in self._at:
-            return None
-        return max(0.0, self._at[end] - self._at[start])
+    async def _trace(self, event: str, info: Mapping[str, Any]) -> None:  # noqa: ARG002
+        if event == "http11.send_request_headers.started":
+            self._progress.stage = Stage.FIRST_BYTE
+            self._sent_at = self._now()
 
 
-def _key_of(target: HttpTarget) -> Key:
-    parts = urlsplit(target.url)
-    return (parts.scheme, parts.netloc, target.tls, target.proxy, target.ip, target.redirects, target.fresh)
-
-
-def _new_client(target: HttpTarget) -> httpx.AsyncClient:
-    any_address = {"4": "0.0.0.0", "6": "::"}.get(target.ip)  # noqa: S104  # the local side of an outgoing connection
-    transport = httpx.AsyncHTTPTransport(
-        verify=context_for(target.tls),
-        local_address=any_address,
-        proxy=target.proxy,
-        limits=httpx.Limits(max_connections=20, max_keepalive_connections=0 if _is_always_fresh(target) else 2),
-        trust_env=False,
-    )
-    return httpx.AsyncClient(
-        transport=transport, max_redirects=target.redirects or 1, timeout=LONGEST_S, trust_env=False
-    )
-
-
-def _is_always_fresh(target: HttpTarget) -> bool:
-    return target.fresh is not None and not target.fresh
-
-
-def _headers(target: HttpTarget) -> list[tuple[str, str]]:
-    given = {name.lower() for name, _ in target.headers}
-    defaults = [("User-Agent", AGENT), ("Accept", "*/*")]
-    if not target.compression:
-        defaults.append(("Accept-Encoding", "identity"))
-    return [(name, value) for name, value in defaults if name.lower() not in given] + list(target.headers)
-
-
-def _server_name(target: HttpTarget) -> dict[str, str]:
-    return {"sni_hostname": target.tls.server_name} if target.tls.server_name else {}
-
-
-def _certificate(response: httpx.Response) -> Certificate | None:
-    stream = response.extensions.get("network_stream")
-    return certificate_of(stream.get_extra_info("ssl_object")) if stream is not None else None
-
-
-async def _read(response: httpx.Response, limit: int) -> bytes:
-    """The decoded body, at most `limit` bytes of it, compressed or not."""
-    body = bytearray()
-    async for piece in response.aiter_bytes(64 * 1024):
-        body += piece
-        if len(body) > limit or response.num_bytes_downloaded > limit:
-            raise _TooLargeError(f"the answer is larger than {limit} bytes (max_body)")
-    return bytes(body)
-
-
-async def _close(client: httpx.AsyncClient) -> None:
-    with suppress(Exception):
-        async with asyncio.timeout(2.0):
-            await client.aclose()
+def _checked(response: httpx.Response) -> Headers:
+    raw = response.extensions["raw_headers"]
+    if len(raw) > MAX_FIELDS:
+        raise too_many_headers()
+    if head_size(raw) > MAX_HEAD:
+        raise too_large_headers()
+    return Headers(raw)
