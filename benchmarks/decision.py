@@ -78,7 +78,9 @@ async def measure(rounds: int) -> list[float]:
 def main(rounds: int = 300) -> None:
     spent = asyncio.run(measure(rounds))
     cuts = quantiles(spent, n=100)
-    print(f"{rounds} incidents opened and committed: p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms, max {max(spent):.1f} ms")
+    print(
+        f"{rounds} incidents opened and committed: p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms, max {max(spent):.1f} ms"
+    )
 
 
 if __name__ == "__main__":

@@ -123,6 +123,7 @@ class Play:
         self.entries: list[Entry] = []
         self.notices: list[Notice] = []
         self.last = Decision(self.case)
+        self.now = T0
 
     @property
     def system(self) -> System:
@@ -133,8 +134,9 @@ class Play:
         assert self.case.incident is not None
         return self.case.incident
 
-    def keep(self, decision: Decision) -> Decision:
+    def keep(self, decision: Decision, now: datetime | None = None) -> Decision:
         self.last = decision
+        self.now = max(self.now, now or self.now)
         self.case = _as_stored(decision.case)
         self.entries.extend(decision.entries)
         self.notices.extend(decision.notices)
@@ -143,7 +145,7 @@ class Play:
     # --- what happens ---
 
     def look(self, failing: Iterable[FailingCheck], now: datetime) -> Decision:
-        return self.keep(decide.reconcile(self.case, self.rulebook, self.system, tuple(failing), now))
+        return self.keep(decide.reconcile(self.case, self.rulebook, self.system, tuple(failing), now), now)
 
     def fails(self, now: datetime = T0, *failing: FailingCheck) -> Decision:
         return self.look(failing or (bad(since=now),), now)
@@ -152,38 +154,40 @@ class Play:
         return self.look((), now)
 
     def time(self, now: datetime) -> Decision:
-        return self.keep(decide.keep_time(self.case, now))
+        return self.keep(decide.keep_time(self.case, self.rulebook, now), now)
 
     def until(self, now: datetime) -> None:
         """Let time pass as the timekeeper does: each thing at its own instant."""
         while (
             wake := min((c.wake_at for c in self.case.clocks if c.wake_at), default=None)
         ) is not None and wake <= now:
-            self.time(wake)
+            self.time(max(wake, self.now))
 
     def ack(self, at: datetime, now: datetime | None = None, actor: str = "person:li.na") -> Decision:
-        return self.keep(decide.acknowledge(self.case, self.rulebook, actor, at, now or at))
+        return self.keep(decide.acknowledge(self.case, self.rulebook, actor, at, now or at), now or at)
 
     def unack(self, now: datetime, reason: str = "a slip") -> Decision:
-        return self.keep(decide.unacknowledge(self.case, self.rulebook, "person:li.na", reason, now))
+        return self.keep(decide.unacknowledge(self.case, self.rulebook, "person:li.na", reason, now), now)
 
     def set_severity(self, severity: Severity, now: datetime, reason: str = "as told") -> Decision:
-        return self.keep(decide.set_severity(self.case, self.rulebook, "person:li.na", severity, reason, now))
+        return self.keep(decide.set_severity(self.case, self.rulebook, "person:li.na", severity, reason, now), now)
 
     def resolve(self, now: datetime, *still: FailingCheck, anyway: bool = False) -> Decision:
-        return self.keep(decide.resolve(self.case, self.rulebook, "person:li.na", "mended", still, now, anyway=anyway))
+        return self.keep(
+            decide.resolve(self.case, self.rulebook, "person:li.na", "mended", still, now, anyway=anyway), now
+        )
 
     def reopen(self, now: datetime) -> Decision:
-        return self.keep(decide.reopen(self.case, self.rulebook, "person:li.na", "not mended", now))
+        return self.keep(decide.reopen(self.case, self.rulebook, "person:li.na", "not mended", now), now)
 
     def withdraw(self, now: datetime, *gone: str) -> Decision:
-        return self.keep(decide.withdraw(self.case, self.rulebook, gone, "user:root", now))
+        return self.keep(decide.withdraw(self.case, self.rulebook, gone, "user:root", now), now)
 
     def note(self, now: datetime, text: str = "the switch was dead") -> Decision:
-        return self.keep(decide.note(self.case, self.rulebook, "person:li.na", text, now))
+        return self.keep(decide.note(self.case, self.rulebook, "person:li.na", text, now), now)
 
     def assign(self, now: datetime, person: str = "wang.wei") -> Decision:
-        return self.keep(decide.assign(self.case, self.rulebook, "person:li.na", person, now))
+        return self.keep(decide.assign(self.case, self.rulebook, "person:li.na", person, now), now)
 
     # --- what is asked ---
 

@@ -72,7 +72,7 @@ def a_rulebook(name: str) -> Rulebook:
 
 def rollup(system: str, minute: datetime, *, down: bool = False, check: str = "health") -> dict[str, Any]:
     sketch = Sketch()
-    for latency in (0.01, 0.02, 0.4):
+    for latency in (0.125, 0.25, 0.5):
         sketch.add(latency)
     return {
         "system": system,
@@ -82,8 +82,8 @@ def rollup(system: str, minute: datetime, *, down: bool = False, check: str = "h
         "degraded": 0,
         "down": 3 if down else 0,
         "unobserved": 1,
-        "latency_sum_s": 0.43,
-        "latency_max_s": 0.4,
+        "latency_sum_s": 0.875,
+        "latency_max_s": 0.5,
         "latency": sketch.to_bytes(),
         "values": {"sessions": {"count": 3, "sum": 30.0, "min": 9.0, "max": 11.0, "last": 10.0}},
     }

@@ -29,6 +29,15 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def takes(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def write_configuration(
     folder: Path, slack: SlackDouble | None, rules: str, *, listen: str = "127.0.0.1:0", more: str = ""
 ) -> Path:

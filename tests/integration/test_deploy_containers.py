@@ -193,7 +193,7 @@ def test_tocsin_has_longer_to_stop_than_it_takes() -> None:
     assert int(service("tocsin")["stop_grace_period"].removesuffix("s")) > 10
 
 
-def test_what_tocsin_writes_is_a_volume_or_in_memory(tmp_path: Path) -> None:
+def test_what_tocsin_writes_is_a_volume_or_in_memory() -> None:
     told = service("tocsin")
     writable = {volume.split(":")[1] for volume in told["volumes"] if not volume.endswith(":ro")}
     writable |= {entry.split(":")[0] for entry in told["tmpfs"]}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.process import Tocsin, free_port, until, write_configuration
+from acceptance.process import Tocsin, free_port, takes, until, write_configuration
 from tocsin.testing.slack import SlackDouble
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -181,6 +181,7 @@ async def running(folder: Path, slack: SlackDouble, port: int) -> AsyncIterator[
     tocsin = Tocsin(write_configuration(folder, slack, "people: {}\n", listen=f"127.0.0.1:{port}"))
     try:
         await tocsin.start(environ={"TOCSIN_SLACK__SIGNING_SECRET": slack.signing_secret})
+        await until(lambda: takes(port), what="listen takes connections")
         yield
     finally:
         await tocsin.close()
@@ -199,11 +200,3 @@ async def proxy(folder: Path, command: list[str], port: int) -> AsyncIterator[No
                 process.terminate()
             async with asyncio.timeout(10):
                 await process.wait()
-
-
-def takes(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True

@@ -62,7 +62,7 @@ def test_the_examples_of_the_documentation_are_valid(
 def test_the_schema_offers_every_section_and_nothing_that_is_refused() -> None:
     rules = json_schema()["rules"]
     assert set(rules["properties"]) == set(SECTIONS)
-    assert "update" not in rules["$defs"]["PolicyRule"]["properties"]
+    assert "update" in rules["$defs"]["PolicyRule"]["properties"]
     assert "depends_on" not in rules["$defs"]["SystemRule"]["properties"]
     assert set(json_schema()["settings"]["properties"]) == set(Settings.model_fields)
 

@@ -246,7 +246,7 @@ FILE_CASES = [
     ("response: {P5: {acknowledge: 1h}}", '1:12: unknown severity "P5" (use P1, P2, P3 or P4)'),
     ("response: {P1: {}}", '1:12: "acknowledge" is missing (how soon somebody must answer, as 1h)'),
     ("response: {P1: {acknowledge: 0s}}", "1:30: acknowledge: must be more than nothing"),
-    ("response: {P1: {acknowledge: 1h, update: 30m}}", "1:34: update is not in this version (leave it out)"),
+    ("response: {P1: {acknowledge: 1h, update: 0s}}", "1:42: update: must be more than nothing"),
     ("response: {P1: {acknowledge: 1h, escalate: x}}", "1:34: escalate is not in this version (leave it out)"),
     ("response: {P1: {acknowledge: 1h, calendar: x}}", '1:44: unknown calendar "x" (known: 24x7)'),
     (

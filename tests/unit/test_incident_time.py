@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from case_parts import HOUR, P1, P2, POLICIES, SECOND, T0, Play, a_rulebook, bad, minute, slow
-from tocsin.core import incident as decide
-from tocsin.core.incident import Case
 from tocsin.core.model import ClockOutcome, Notice, NoticeKind, Priority
 
 DAY = timedelta(days=1)
@@ -117,7 +115,7 @@ def test_a_resolved_incident_has_no_time() -> None:
     play = opened()
     play.recovers(minute(5))
     assert play.time(minute(10_000)).changes_nothing
-    assert decide.keep_time(Case("erp", 1), T0).changes_nothing
+    assert Play().time(T0).changes_nothing
 
 
 # --- after a stop ---

@@ -12,7 +12,7 @@ import typer
 
 from tocsin.cli.command import Options, command
 from tocsin.cli.output import Cell, print_json, print_table, rich_table, word
-from tocsin.cli.times import left, local
+from tocsin.cli.times import left_of, local
 from tocsin.errors import DaemonUnreachable
 
 REDRAW_S = 1.0
@@ -46,7 +46,7 @@ def rows_of(found: Sequence[Mapping[str, Any]], now: datetime) -> list[Sequence[
 
 
 def _row(clock: Mapping[str, Any], incident: Mapping[str, Any], now: datetime) -> Sequence[str | Cell]:
-    text, lateness = left(clock["due_at"], now)
+    text, lateness = left_of(clock, now)
     return (
         Cell(text, word(lateness).style),
         clock["clock"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -110,7 +110,8 @@ def explain(
     """Show how the deadlines of an incident came about."""
     found = options.client().call("incident_show", {"incident": incident})
     calendars = _calendars(options)
-    clocks = [{**clock, "segments": _segments_of_clock(clock, calendars)} for clock in found["clocks"]]
+    now = datetime.now(UTC)
+    clocks = [{**clock, **_arithmetic(clock, calendars.get(clock["calendar"]), now)} for clock in found["clocks"]]
     if options.json:
         print_json({"incident": found["id"], "clocks": clocks})
         return 0
@@ -140,26 +141,56 @@ def _calendars(options: Options) -> Mapping[str, Calendar]:
         return {ALWAYS.name: ALWAYS}
 
 
-def _segments_of_clock(clock: Mapping[str, Any], calendars: Mapping[str, Calendar]) -> list[dict[str, Any]] | None:
-    """How the clock's time counts; None when the calendar on disk is not the one that the clock was started with."""
-    calendar, target = calendars.get(clock["calendar"]), timedelta(seconds=clock["target_s"])
+def _arithmetic(clock: Mapping[str, Any], calendar: Calendar | None, now: datetime) -> dict[str, Any]:
+    """How the clock's time counts, segment by segment from its own start, and what there is to say of it.
+
+    Without segments when the calendar on disk is not the one that the clock was started with.
+    """
+    named = f"calendar '{clock['calendar']}'"
     if calendar is None:
-        return None
+        return {"segments": None, "remark": f"there is no {named} on disk: the deadline stays as it was promised"}
+    if calendar.version != clock["calendar_version"]:
+        versions = f"it is {calendar.version} there, the clock was started with {clock['calendar_version']}"
+        return {"segments": None, "remark": f"another version of {named} is on disk ({versions}): the deadline stays"}
     start, end = read_instant(clock["started_at"]), read_instant(clock["due_at"])
+    pauses, is_paused = _pauses_of(clock, now), clock["paused"] is not None
     try:
-        if due_at(calendar, start, target) != end:
-            return None
-    except CalendarHasNoHours:
-        return None
-    return _as_json(segments_of(calendar, start, end))
+        would_be = due_at(calendar, start, timedelta(seconds=clock["target_s"]), pauses)
+    except CalendarHasNoHours as error:
+        return {"segments": None, "remark": str(error)}
+    end = max(end, now) if is_paused else end
+    return {"segments": _as_json(segments_of(calendar, start, end, pauses)), "remark": _remark(clock, would_be)}
+
+
+def _pauses_of(clock: Mapping[str, Any], now: datetime) -> list[Pause]:
+    """The clock's pauses; one that lasts is reckoned up to now."""
+    return [
+        Pause(read_instant(p["from"]), read_instant(p["to"]) if p["to"] else now, p["reason"], p["actor"])
+        for p in clock["pauses"]
+    ]
+
+
+def _remark(clock: Mapping[str, Any], would_be: datetime) -> str:
+    paused, promised = clock["paused"], read_instant(clock["due_at"])
+    if paused is not None and clock["breached_at"] is None:
+        since = f"paused since {local(paused['since'])} by {paused['actor']}: {paused['reason']}"
+        return f"{since}; resumed now it would be due {local(_instant(would_be))}"
+    if would_be > promised:
+        return f"the target alone would give {local(_instant(would_be))}: an earlier deadline stayed"
+    if would_be < promised:
+        return f"the target alone would give {local(_instant(would_be))}: it was moved while the calendar was another"
+    return ""
 
 
 def _print_clock(clock: Mapping[str, Any]) -> None:
-    outcome = clock["outcome"] or "running"
+    outcome = clock["outcome"] or ("paused" if clock["paused"] else "running")
     say(f"{clock['clock']}: {span(clock['target_s'])} of {clock['calendar']} from {local(clock['started_at'])}")
     say(f"  is due {local(clock['due_at'])} ({outcome})")
+    if clock["remark"]:
+        say(f"  {clock['remark']}")
+    if clock["exclusion"] is not None:
+        say(f"  excluded by {clock['exclusion']['actor']}: {clock['exclusion']['reason']}")
     if clock["segments"] is None:
-        say("  (no segments: the calendar has changed since, the deadline stays as it was promised)")
         return
     rows = [(f"  {local(s['from'])}", local(s["to"]), span(s["counted_s"]), s["why"]) for s in clock["segments"]]
     print_table(("  FROM", "TO", "COUNTS", "WHY"), rows)

@@ -12,7 +12,7 @@ import typer
 from tocsin.cli.check import find
 from tocsin.cli.command import Options, command
 from tocsin.cli.output import Cell, print_facts, print_json, print_table, say, word
-from tocsin.cli.times import local
+from tocsin.cli.times import local, span
 from tocsin.errors import UsageError
 
 
@@ -118,6 +118,8 @@ def _print_imagined(system: str, status: str, found: Mapping[str, Any]) -> None:
     print_table(
         ("CLOCK", "DUE", "CALENDAR"), clocks, empty=f"No clock would run: no response policy for {found['severity']}."
     )
+    if found.get("update_s"):
+        say(f"From the acknowledgement on people must hear something new every {span(found['update_s'])}.")
     say()
     notices = [(local(notice["at"]), notice["channel"], notice["why"]) for notice in found["notices"]]
     print_table(("AT", "CHANNEL", "WHY"), notices, empty="Nobody would be told: the system has no channel.")

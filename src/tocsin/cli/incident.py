@@ -15,6 +15,10 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="142, '#142', or a system 
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="142, '#142', or a system with one open incident.")]
 Text = Annotated[list[str], typer.Argument(metavar="TEXT...", help="What others should know.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the timeline.")]
+Kind = Annotated[str, typer.Option("--clock", metavar="response|update|resolution", help="Which clock.")]
+MaybeKind = Annotated[
+    str | None, typer.Option("--clock", metavar="response|update|resolution", help="Only this clock.")
+]
 MaybeReason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the timeline.")]
 
 
@@ -30,6 +34,10 @@ def add_to(app: typer.Typer) -> None:
     command(noun, "resolve", resolve, acts=True)
     command(noun, "reopen", reopen, acts=True)
     command(noun, "assign", assign, acts=True)
+    command(noun, "pause", pause, acts=True)
+    command(noun, "resume", resume, acts=True)
+    command(noun, "replan", replan, acts=True)
+    command(noun, "exclude", exclude, acts=True)
 
 
 def ack(options: Options, incidents: Ids) -> int:
@@ -101,6 +109,26 @@ def assign(
 ) -> int:
     """Say who works on it."""
     return _act(options, "assign", incident, person=person)
+
+
+def pause(options: Options, incident: Id, reason: Reason, clock: MaybeKind = None) -> int:
+    """Stop its clocks: resolution and update, or the one that is named. Nothing is due until `resume`."""
+    return _act(options, "pause", incident, reason=reason, clock=clock)
+
+
+def resume(options: Options, incident: Id, clock: MaybeKind = None, reason: MaybeReason = None) -> int:
+    """Let paused clocks run again, with as much time left as when they were paused."""
+    return _act(options, "resume", incident, reason=reason, clock=clock)
+
+
+def replan(options: Options, incident: Id, reason: MaybeReason = None) -> int:
+    """Move its running clocks to the policy and calendar that are in force now."""
+    return _act(options, "replan", incident, reason=reason)
+
+
+def exclude(options: Options, incident: Id, clock: Kind, reason: Reason) -> int:
+    """Say that a clock must not be held against anybody; its outcome stays, the reason stays with it."""
+    return _act(options, "exclude", incident, reason=reason, clock=clock)
 
 
 def _act(options: Options, verb: str, incident: str, **arguments: Any) -> int:

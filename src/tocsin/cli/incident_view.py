@@ -8,7 +8,7 @@ from typing import Any
 
 from tocsin.cli.journal_view import details
 from tocsin.cli.output import Cell, print_facts, print_table, say, word
-from tocsin.cli.times import left, local, read_instant, span
+from tocsin.cli.times import left_of, local, read_instant, span
 
 
 def headline(incident: Mapping[str, Any]) -> str:
@@ -37,11 +37,14 @@ def print_incidents(incidents: Sequence[Mapping[str, Any]]) -> None:
 
 def next_deadline(incident: Mapping[str, Any], now: datetime) -> Cell:
     """The nearest due time of a clock that still runs."""
-    due = sorted((c["due_at"], c["clock"]) for c in incident["clocks"] if is_owed(c))
-    if not due or incident["state"] == "resolved":
+    owed = sorted(
+        (c for c in incident["clocks"] if is_owed(c)),
+        key=lambda c: (c.get("paused") is not None, c["due_at"], c["clock"]),
+    )
+    if not owed or incident["state"] == "resolved":
         return word(None)
-    text, lateness = left(due[0][0], now)
-    return Cell(f"{due[0][1]}: {text}", word(lateness).style)
+    text, lateness = left_of(owed[0], now)
+    return Cell(f"{owed[0]['clock']}: {text}", word(lateness).style)
 
 
 def is_owed(clock: Mapping[str, Any]) -> bool:
@@ -64,6 +67,7 @@ def print_incident(incident: Mapping[str, Any]) -> None:
                 "why",
                 f"{rule['name']}: {rule['text']}  ({rule['file']}:{rule['line']})",
             ),
+            ("set by hand", _by_hand(incident.get("severity_set"))),
             ("failing since", local(incident["failing_since"])),
             ("opened", local(incident["opened_at"])),
             ("acknowledged", _by(incident, "acknowledged")),
@@ -76,6 +80,12 @@ def print_incident(incident: Mapping[str, Any]) -> None:
     say()
     rows = [(local(line["at"]), line["actor"], line["action"], details(line["data"])) for line in incident["timeline"]]
     print_table(("AT", "WHO", "WHAT", "DETAILS"), rows, empty="No timeline.")
+
+
+def _by_hand(change: Mapping[str, Any] | None) -> str | None:
+    if change is None:
+        return None
+    return f"{local(change['at'])} by {change['actor']}, it was {change['from']}: {change['reason']}"
 
 
 def _by(incident: Mapping[str, Any], what: str) -> str | None:
@@ -91,17 +101,27 @@ def _print_clocks(incident: Mapping[str, Any]) -> None:
             local(clock["due_at"]),
             word(clock["outcome"]) if clock["outcome"] else Cell("running"),
             _time_of(clock, incident, now),
-            "detected late" if clock["detected_late"] else "",
+            _remark(clock),
         )
         for clock in incident["clocks"]
     ]
     print_table(("CLOCK", "DUE", "OUTCOME", "TIME", ""), rows, empty="No clocks.")
 
 
+def _remark(clock: Mapping[str, Any]) -> str:
+    paused, excluded = clock.get("paused"), clock.get("exclusion")
+    said = ["detected late"] if clock["detected_late"] else []
+    if paused is not None:
+        said.append(f"paused since {local(paused['since'])} by {paused['actor']}: {paused['reason']}")
+    if excluded is not None:
+        said.append(f"excluded by {excluded['actor']}: {excluded['reason']}")
+    return "; ".join(said)
+
+
 def _time_of(clock: Mapping[str, Any], incident: Mapping[str, Any], now: datetime) -> Cell:
     """The time left while somebody owes something, else how long it took."""
     if is_owed(clock) and incident["state"] != "resolved":
-        text, lateness = left(clock["due_at"], now)
+        text, lateness = left_of(clock, now)
         return Cell(text, word(lateness).style)
     if clock["met_at"] is None:
         return Cell("")

@@ -19,7 +19,10 @@ COMMANDS: Mapping[str, Mapping[str, Known]] = {
         "ack": Known("incident", "Acknowledge an incident: you are on it."),
         "status": Known("status", "Systems, open incidents, alarms."),
         "board": Known("board", "The deadline board, live, sorted by time left."),
-        "incident": Known("incident", "list, show, ack, unack, note, severity, resolve, reopen, assign."),
+        "incident": Known(
+            "incident",
+            "list, show, ack, unack, note, severity, resolve, reopen, assign, pause, resume, replan, exclude.",
+        ),
         "check": Known("check", "Probe a system or check now, and show everything."),
         "explain": Known("explain", "Why this severity, these notices, this deadline."),
         "history": Known("history", "Response time and failure rate over a period."),
@@ -53,7 +56,7 @@ LATER = frozenset(
         *("plan", "report", "rules", "silence", "simulate", "token", "user"),
     )
 )
-LATER_VERBS = frozenset({("incident", verb) for verb in ("escalate", "pause", "resume", "replan")})
+LATER_VERBS = frozenset({("incident", verb) for verb in ("escalate",)})
 
 EXIT_CODES = "Exit codes: 0 done or yes, 1 a 'no', 2 usage or configuration, 3 the daemon cannot be reached."
 

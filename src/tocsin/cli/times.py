@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from tocsin.errors import UsageError
@@ -55,6 +57,15 @@ def left(due_at: str, now: datetime) -> tuple[str, str]:
     if remaining < 0:
         return f"{span(remaining)} over", "late"
     return f"{span(remaining)} left", "soon" if remaining < 900 else ""
+
+
+def left_of(clock: Mapping[str, Any], now: datetime) -> tuple[str, str]:
+    """How much time is left on a clock as the daemon answers it. One that is paused has no deadline, only time left."""
+    paused = clock.get("paused")
+    if paused is None:
+        return left(clock["due_at"], now)
+    remaining = (read_instant(clock["due_at"]) - read_instant(paused["since"])).total_seconds()
+    return f"paused, {span(remaining)} {'left' if remaining >= 0 else 'over'}", ""
 
 
 def read_moment(text: str, zone: ZoneInfo) -> datetime:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -42,14 +44,24 @@ def variable(name: str) -> str:
     return "TOCSIN_SECRET_" + re.sub(r"[.-]", "_", name).upper()
 
 
+def too_open(path: Path, mode: int) -> str | None:
+    """Why a secret is none: everybody on the machine may open its file. What is mounted under /run is the mounter's business."""
+    if not mode & stat.S_IRWXO or path.is_relative_to("/run"):
+        return None
+    return f"may be opened by everybody on this machine (mode {stat.S_IMODE(mode):04o}; chmod 0600 it, 0640 for a group)"
+
+
 def _read(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
             content = file.read(MAX_SECRET + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise MissingSecret(f"{path} cannot be read: {error.strerror}") from None
+    if (why := too_open(path, mode)) is not None:
+        raise MissingSecret(f"{path} {why}")
     if len(content) > MAX_SECRET:
         raise MissingSecret(f"{path} is larger than {MAX_SECRET // 1024} KiB: that is no secret")
     try:

@@ -13,6 +13,7 @@ from pydantic_settings import EnvSettingsSource
 
 from tocsin.config.document import Document
 from tocsin.config.document import Path as KeyPath
+from tocsin.config.secrets import too_open
 from tocsin.config.settings import PREFIX, Settings, SlackSettings
 from tocsin.config.words import suggestion
 from tocsin.errors import Problem
@@ -80,7 +81,11 @@ def add_secret_files(layers: Layered, folders: Sequence[Path]) -> None:
 
 def _content(file: Path, layers: Layered) -> str:
     try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        text = file.read_text(encoding="utf-8").rstrip("\r\n")
+        if (why := too_open(file, file.stat().st_mode)) is not None:
+            layers.document.problems.append(Problem(str(file), 0, 0, why))
+            return ""
+        return text
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:

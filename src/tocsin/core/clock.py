@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from tocsin.core import escalation
 from tocsin.core.calendar import ALWAYS, Calendar, CalendarHasNoHours, due, measure
 from tocsin.core.model import Clock, ClockKind, ClockOutcome, Pause, Reminder, Severity
 from tocsin.core.policy import ResponsePolicy, Rulebook
@@ -60,7 +61,8 @@ def _on_calendar(
 ) -> Clock:
     # Of an update the lapse itself is the one reminder.
     shares = () if kind is ClockKind.UPDATE else policy.remind
-    plan = tuple(Reminder(share, due(calendar, at, target * share, pauses)) for share in shares if share != 1.0)
+    reminders = tuple(Reminder(share, due(calendar, at, target * share, pauses)) for share in shares if share != 1.0)
+    steps = escalation.plan(policy, calendar, at, pauses) if kind is ClockKind.RESPONSE else ()
     return Clock(
         incident=incident,
         kind=kind,
@@ -71,7 +73,7 @@ def _on_calendar(
         target=target,
         started_at=at,
         due_at=due(calendar, at, target, pauses),
-        plan=plan,
+        plan=escalation.in_order((*reminders, *steps)),
         pauses=pauses,
     )
 
@@ -140,9 +142,14 @@ def meet(clock: Clock, at: datetime) -> Clock:
 
 
 def owe_again(clock: Clock, now: datetime) -> Clock:
-    """The answer was taken back: it is owed against the first deadline, and past reminders are skipped."""
+    """The answer was taken back: it is owed against the first deadline, and past reminders are skipped.
+
+    Of the steps that passed meanwhile the furthest runs now: whoever it tells would be at it by then.
+    """
     outcome = None if clock.breached_at is None else ClockOutcome.BREACHED
-    return skip_past(replace(clock, outcome=outcome, met_at=None, ended_at=None), now)
+    missed = [replace(reminder, at=now) for reminder in clock.plan if reminder.tell and reminder.at <= now]
+    again = skip_past(replace(clock, outcome=outcome, met_at=None, ended_at=None), now)
+    return replace(again, plan=escalation.in_order((*missed[-1:], *(r for r in again.plan if r.at > now))))
 
 
 def void(clock: Clock, at: datetime) -> Clock:
@@ -175,8 +182,11 @@ def replan(old: Sequence[Clock], new: Sequence[Clock], now: datetime, *, is_rise
 
 def _carried(before: Clock, after: Clock, now: datetime, is_rise: bool) -> Clock:
     due_at = min(before.due_at, after.due_at) if is_rise else after.due_at
-    # Where the earlier deadline holds, "75%" must not be said after it.
-    plan = tuple(r for r in after.plan if r.at > now and (r.share > 1.0 or r.at < due_at))
+    # Where the earlier deadline holds, "75%" must not be said after it; a step is for people, and holds all the same.
+    plan = skip_past(after, now).plan
+    plan = tuple(r for r in plan if r.tell or r.share > 1.0 or r.at < due_at)
+    told = {step.tell for step in before.ran}
+    plan = tuple(r for r in plan if not (r.tell and r.tell in told))
     return replace(
         after,
         due_at=due_at,
@@ -186,18 +196,20 @@ def _carried(before: Clock, after: Clock, now: datetime, is_rise: bool) -> Clock
         detected_late=before.detected_late,
         pauses=before.pauses,
         exclusion=before.exclusion,
+        ran=before.ran,
     )
 
 
 def skip_past(clock: Clock, now: datetime) -> Clock:
-    return replace(clock, plan=tuple(reminder for reminder in clock.plan if reminder.at > now))
+    """Leave out what lies in the past. A step that is due this very instant is not past: it runs."""
+    return replace(clock, plan=tuple(r for r in clock.plan if r.at > now or (r.tell and r.at == now)))
 
 
-def run_again(rulebook: Rulebook, clock: Clock, resolved_at: datetime, now: datetime) -> Clock:
+def run_again(rulebook: Rulebook, clock: Clock, resolved_at: datetime, now: datetime, why: str = "resolved") -> Clock:
     """Go on after a reopening: what was left when it ended is left now, so the good time between does not count."""
     outcome = None if clock.breached_at is None else ClockOutcome.BREACHED
     again = replace(clock, outcome=outcome, met_at=None, ended_at=None)
-    return _go_on(rulebook, replace(again, pauses=(*clock.pauses, Pause(resolved_at, now, "resolved", "tocsin"))))
+    return _go_on(rulebook, replace(again, pauses=(*clock.pauses, Pause(resolved_at, now, why, "tocsin"))))
 
 
 def pause(clock: Clock, since: datetime, reason: str, actor: str) -> Clock:
@@ -218,8 +230,11 @@ def _go_on(rulebook: Rulebook, clock: Clock) -> Clock:
     """Move the deadline and what is planned behind the last pause. A deadline that was missed stays where it was."""
     last = clock.pauses[-1]
     stopped_at, now = last.start, last.end or last.start
+    # A step that was due and had not run by then is due at once afterwards.
     plan = tuple(
-        Reminder(r.share, _moved(rulebook, clock, stopped_at, now, r.at)) for r in clock.plan if r.at > stopped_at
+        replace(r, at=_moved(rulebook, clock, stopped_at, now, r.at) if r.at > stopped_at else now)
+        for r in clock.plan
+        if r.at > stopped_at or r.tell
     )
     if clock.breached_at is not None:
         return replace(clock, plan=plan)
@@ -275,8 +290,8 @@ def reach(clock: Clock, now: datetime) -> tuple[Clock, tuple[Passed, ...]]:
     """Return the clock after everything up to `now` has passed, and what passed, in order of time."""
     if not clock.is_running or clock.is_paused:
         return clock, ()
-    passed = [Passed(r.share, r.at, is_breach=False) for r in clock.plan if r.at <= now]
-    after = skip_past(clock, now)
+    passed = [Passed(r.share, r.at, is_breach=False) for r in clock.plan if r.at <= now and not r.tell]
+    after = replace(clock, plan=tuple(r for r in clock.plan if r.at > now or r.tell))
     if clock.breached_at is None and clock.due_at <= now:
         passed.append(Passed(1.0, clock.due_at, is_breach=True))
         after = replace(

@@ -16,6 +16,7 @@ from tocsin.core.calendar import Calendar, measure
 from tocsin.core.clock import counts
 from tocsin.core.model import Clock, ClockKind, ClockOutcome, Entry, Pause, Severity
 
+
 def clocks_of(incident: int, entries: Iterable[Entry]) -> tuple[Clock, ...]:
     """Every clock that an incident ever had, as its entries (in the journal's order) tell it.
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from tocsin.core import clock as clocks
+from tocsin.core import escalation, ladder
 from tocsin.core.model import (
     Clock,
     ClockKind,
@@ -86,9 +87,10 @@ class Decision:
 class Draft:
     """Collects what one decision asks for, with deterministic keys."""
 
-    def __init__(self, case: Case, now: datetime) -> None:
+    def __init__(self, case: Case, now: datetime, rulebook: Rulebook | None = None) -> None:
         self.case = case
         self.now = now
+        self.rulebook = rulebook
         self.incident = case.incident
         self.clocks = case.clocks
         self.entries: list[Entry] = []
@@ -101,14 +103,34 @@ class Draft:
     def tell(
         self, kind: NoticeKind, event: str, data: Mapping[str, Any], priority: Priority | None = None, mark: str = ""
     ) -> None:
-        """Promise a notice to each channel of the incident. The key names the fact, so the same fact is one message."""
+        """Promise a notice to each channel of the incident that hears of it."""
+        assert self.incident is not None
+        for channel in self.incident.channels:
+            if escalation.hears(channel, kind, event):
+                self.tell_one(channel, kind, event, data, priority, mark)
+
+    def tell_one(
+        self,
+        channel: str,
+        kind: NoticeKind,
+        event: str,
+        data: Mapping[str, Any],
+        priority: Priority | None = None,
+        mark: str = "",
+    ) -> Notice:
+        """Promise a notice. The key names the fact, so the same fact is one message. Quiet hours delay what rings."""
         assert self.incident is not None
         incident = self.incident
+        rings = kind in (NoticeKind.PAGE, NoticeKind.BROADCAST)
         urgent = Priority.P1 if incident.severity is Severity.P1 else Priority.PAGE
-        chosen = priority or (urgent if kind in (NoticeKind.PAGE, NoticeKind.BROADCAST) else Priority.ANSWER)
-        for channel in incident.channels:
-            key = f"{incident.id}:{mark or f'v{self.case_version}'}:{event}:{kind}:{channel}"
-            self.notices.append(Notice(key, channel, kind, chosen, event, self.now, incident.id, dict(data)))
+        chosen = priority or (urgent if rings else Priority.ANSWER)
+        key = f"{incident.id}:{mark or f'v{self.case_version}'}:{event}:{kind}:{channel}"
+        later = None
+        if rings and self.rulebook is not None:
+            later = escalation.quiet_until(self.rulebook, channel, incident.severity, self.now)
+        said = dict(data) if later is None else {**data, "not_before": later.isoformat()}
+        self.notices.append(Notice(key, channel, kind, chosen, event, self.now, incident.id, said, later))
+        return self.notices[-1]
 
     @property
     def case_version(self) -> int:
@@ -177,7 +199,7 @@ def reconcile(
     verdicts = judge_all(rulebook, system, failing, now)
     faults = [fault for verdict in verdicts.values() for fault in verdict.faults]
     grave = [check for check in failing if check.name in verdicts and verdicts[check.name].severity is not None]
-    draft = Draft(case, now)
+    draft = Draft(case, now, rulebook)
     if case.open is None and grave:
         lead = min(grave, key=lambda check: (str(verdicts[check.name].severity), check.failing_since, check.name))
         if _may_reopen(case, rulebook, now):
@@ -241,6 +263,7 @@ def _open(
         },
     )
     draft.tell(NoticeKind.PAGE, "opened", {})
+    ladder.run_due(draft, rulebook)
 
 
 def _reopen(
@@ -364,6 +387,7 @@ def _rise(draft: Draft, rulebook: Rulebook, verdict: Verdict) -> None:
     data = {"from": incident.severity, "to": verdict.severity, "rule": rule_as_data(verdict.rule)}
     draft.record("incident_severity_changed", TOCSIN, {**data, **draft.changed_clocks()})
     draft.say("rose", data, rings=True)
+    ladder.run_due(draft, rulebook)
 
 
 def _answered(fresh: Clock, incident: Incident) -> Clock | None:
@@ -420,7 +444,8 @@ def is_update_owed(draft: Draft) -> bool:
 
 
 def say_something_new(draft: Draft, rulebook: Rulebook, at: datetime) -> None:
-    """A person did something, so whoever waits has heard of it: the time until the next word starts again."""
+    """A person did something, so whoever waits has heard of it: the time until the next word starts again, and the answer holds on."""
+    ladder.hold(draft, rulebook)
     update = next((clock for clock in current(draft.clocks) if clock.kind is ClockKind.UPDATE), None)
     incident = draft.incident
     if incident is None or not is_update_owed(draft) or (update is not None and at <= update.started_at):
@@ -452,6 +477,7 @@ def _end(
         resolved_by=actor,
         resolution=resolution,
     )
+    ladder.hold(draft, rulebook)
     outcomes = [clock_as_data(clock) for clock in current(draft.clocks)]
     draft.record("incident_resolved", actor, {**data, "resolution": resolution, "clocks": outcomes})
     draft.say(event, {**data, "actor": actor})
@@ -557,7 +583,7 @@ def set_severity(
         return refuse(case, "it is resolved already: its severity stays")
     if incident.severity is severity:
         return Decision(case)
-    draft = Draft(case, now)
+    draft = Draft(case, now, rulebook)
     is_rise = severity.is_graver_than(incident.severity)
     note_passed_deadlines(draft, now)
     draft.incident = replace(incident, severity=severity, severity_at=now)
@@ -566,6 +592,7 @@ def set_severity(
     data = {"from": incident.severity, "to": severity, "reason": reason}
     draft.record("incident_severity_changed", actor, {**data, **draft.changed_clocks()})
     draft.say("severity_changed", {**data, "actor": actor}, rings=is_rise)
+    ladder.run_due(draft, rulebook)
     return draft.done()
 
 
@@ -603,7 +630,7 @@ def reopen(case: Case, rulebook: Rulebook, actor: str, reason: str, now: datetim
         return refuse(case, "it is not resolved: there is nothing to reopen")
     if incident.resolution is Resolution.WITHDRAWN:
         return refuse(case, "it was withdrawn, since its checks are no longer watched")
-    draft = Draft(case, now)
+    draft = Draft(case, now, rulebook)
     _open_again(draft, rulebook, actor, (), incident.text, incident.title)
     if reason:
         draft.record("incident_noted", actor, {"text": reason})
@@ -634,16 +661,19 @@ def withdraw(case: Case, rulebook: Rulebook, gone: Sequence[str], actor: str, no
 # --- what time does -------------------------------------------------------------------------------------------------
 
 
-def keep_time(case: Case, now: datetime) -> Decision:
+def keep_time(case: Case, rulebook: Rulebook, now: datetime) -> Decision:
     """Everything of the clocks' plans that lies behind `now`, recorded at its true instant, and told.
 
     On time, each thing is told by itself. What a stop made late is told once for each clock, naming all that passed; what is older than a
-    day is for the journal only. Reminders of the resolution begin with the acknowledgement; its breach is always told.
+    day is for the journal only. Reminders of the resolution begin with the acknowledgement; its breach is always told. Steps of the ladder
+    run, and an answer that nothing followed expires.
     """
     if case.open is None:
         return Decision(case)
-    draft = Draft(case, now)
-    draft.clocks = tuple(note_passed(draft, clock) for clock in case.clocks)
+    draft = Draft(case, now, rulebook)
+    ladder.expire(draft, rulebook)
+    draft.clocks = tuple(note_passed(draft, clock) for clock in draft.clocks)
+    ladder.run_due(draft, rulebook)
     return draft.done()
 
 
@@ -758,6 +788,10 @@ def _happened_to(clock: Clock) -> dict[str, Any]:
         happened["pauses"] = [pause_as_data(pause) for pause in clock.pauses]
     if clock.exclusion is not None:
         happened["exclusion"] = dict(clock.exclusion)
+    if steps := [step for step in clock.plan if step.tell]:
+        happened["steps"] = [{"step": s.step, "at": s.at.isoformat(), "tell": list(s.tell)} for s in steps]
+    if clock.held_until is not None:
+        happened["held_until"] = clock.held_until.isoformat()
     return happened
 
 

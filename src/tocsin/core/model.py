@@ -339,6 +339,7 @@ class Notice:
     """A message that someone must get. `key` is deterministic: the same fact promised twice is one row.
 
     `event` names what happened (the channel finds words for it in the reader's language), `data` holds its facts, JSON only.
+    `not_before`: it is not sent sooner, since whom it would reach is not to be woken.
     """
 
     key: str

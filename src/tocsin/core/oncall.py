@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from tocsin.core.calendar import ALWAYS, Calendar, working
 from tocsin.core.local_time import first_showing, zone_named
@@ -111,7 +112,7 @@ def shifts(oncall: OnCall, start: datetime, end: datetime) -> tuple[Shift, ...]:
     if start >= end:
         return ()
     edges = sorted({start, end, *(at for at in _edges(oncall, start, end) if start < at < end)})
-    parts = (Shift(a, b, *_on(oncall, a)) for a, b in zip(edges, edges[1:], strict=False))
+    parts = (Shift(a, b, *_on(oncall, a)) for a, b in pairwise(edges))
     return tuple(_joined(parts))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tocsin.core import clock as clocks
 from tocsin.core.check import worst
 from tocsin.core.incident import FailingCheck, facts_of, rule_as_data
-from tocsin.core.model import NoticeKind, Reason, Status
+from tocsin.core.model import NoticeKind, Reason, Severity, Status
 from tocsin.core.policy import CannotJudge, Rulebook, System
 from tocsin.core.severity import judge
 from tocsin.daemon.alarms import Alarms
@@ -284,8 +284,15 @@ def what_if(rulebook: Rulebook, system: System, check: FailingCheck, at: datetim
         "rule": rule_as_data(verdict.rule),
         "clocks": [{"clock": c.kind.value, "due_at": instant(c.due_at), "calendar": c.calendar} for c in started],
         "notices": sorted(notices, key=lambda notice: str(notice["at"])),
+        "update_s": _update_s(rulebook, verdict.severity),
         "suppressed_by": None,
     }
+
+
+def _update_s(rulebook: Rulebook, severity: Severity) -> float | None:
+    """How often people must hear something new, from the acknowledgement on."""
+    policy = rulebook.response.get(severity)
+    return policy.update.total_seconds() if policy is not None and policy.update is not None else None
 
 
 def _notice(at: datetime, channel: str, why: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tocsin.core.check import Transition
+from tocsin.core.clock import unworkable
 from tocsin.core.incident import Case, Decision, FailingCheck, reconcile, withdraw
 from tocsin.core.model import Entry, Sample
 from tocsin.core.policy import Rulebook, System
@@ -99,6 +100,7 @@ class Applier:
         self._waiting: set[str] = set()
         self._asked_at: datetime | None = None
         self._faults: dict[str, RuleFault] = {}
+        self._unworkable: tuple[str, ...] = ()
         self.wake: Callable[[], None] = lambda: None
 
     def consider(self, system: str) -> None:
@@ -124,6 +126,7 @@ class Applier:
         """Commit everything that waits. Each failing system is asked again once a minute."""
         if self._asked_at is None or now - self._asked_at >= ASK_AGAIN:
             self._asked_at = now
+            self._note_calendars(now)
             for system in list(self._live.watched):
                 if self._live.has_failing(system):
                     self.consider(system)
@@ -173,14 +176,23 @@ class Applier:
             self._faults[system] = decision.faults[0]
         else:
             self._faults.pop(system, None)
-        if not self._faults:
+        self._tell_faults()
+
+    def _note_calendars(self, now: datetime) -> None:
+        """A policy whose calendar has run out of working time is told before an incident needs it."""
+        self._unworkable = unworkable(self._live.rulebook, now)
+        self._tell_faults()
+
+    def _tell_faults(self) -> None:
+        if self._faults:
+            fault = next(iter(self._faults.values()))
+            where = f"{fault.rule.file}:{fault.rule.line}"
+            text = f"{where}: the rule {fault.rule.name!r} cannot be judged: {fault.because} (it counts as P2)"
+            self._alarms.raise_("rule", text)
+        elif self._unworkable:
+            self._alarms.raise_("rule", self._unworkable[0])
+        else:
             self._alarms.clear("rule")
-            return
-        fault = next(iter(self._faults.values()))
-        where = f"{fault.rule.file}:{fault.rule.line}"
-        self._alarms.raise_(
-            "rule", f"{where}: the rule {fault.rule.name!r} cannot be judged: {fault.because} (it counts as P2)"
-        )
 
     async def withdraw(self, gone: list[tuple[str, str]], actor: str) -> None:
         """Checks that are no longer watched leave their incidents."""

@@ -93,7 +93,7 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
     poller = Poller(live, probes, history, clock, applier.consider)
     context = Context(lambda: live.rulebook, settings.language, settings.timezone, settings.public_url or "")
     dispatcher = Dispatcher(store, clock, alarms, ways.current, context)
-    timekeeper = Timekeeper(store, alarms, applier.remember)
+    timekeeper = Timekeeper(store, alarms, applier.remember, lambda: live.rulebook)
     ops_log = OpsLog(settings.data_dir / "ops", store, alarms, settings.timezone)
     heartbeat = Heartbeat(store, alarms, clock, poller)
     configurator = Configurator(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tocsin.core.incident import Case, Decision, keep_time
+from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms
 from tocsin.errors import StoreError
 from tocsin.log import get_log
@@ -19,10 +20,17 @@ PUT_OFF = timedelta(minutes=1)
 
 
 class Timekeeper:
-    def __init__(self, store: Store, alarms: Alarms, remember: Callable[[Case, Decision], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        alarms: Alarms,
+        remember: Callable[[Case, Decision], None],
+        rulebook: Callable[[], Rulebook],
+    ) -> None:
         self._store = store
         self._alarms = alarms
         self._remember = remember
+        self._rulebook = rulebook
 
     async def step(self, now: datetime) -> datetime:
         """Settle everything that is due at `now`; returns when the next deadline or reminder is."""
@@ -37,7 +45,7 @@ class Timekeeper:
 
     async def _keep(self, incident: int, now: datetime) -> None:
         try:
-            kept = await self._store.write(lambda tx: _tick(tx, incident, now))
+            kept = await self._store.write(lambda tx: _tick(tx, incident, self._rulebook(), now))
         except StoreError as error:
             if not error.permanent:
                 raise
@@ -52,10 +60,10 @@ class Timekeeper:
             self._remember(*kept)
 
 
-def _tick(tx: Transaction, incident: int, now: datetime) -> tuple[Case, Decision] | None:
+def _tick(tx: Transaction, incident: int, rulebook: Rulebook, now: datetime) -> tuple[Case, Decision] | None:
     case = tx.case_of(incident)
     if case is None:
         return None
-    decision = keep_time(case, now)
+    decision = keep_time(case, rulebook, now)
     tx.commit_decision(case, decision)
     return tx.case(case.system), decision

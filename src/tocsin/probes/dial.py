@@ -1,4 +1,4 @@
-"""From a name to a connected socket: all addresses, IPv6 first, the next one a quarter of a second later (RFC 8305)."""
+"""Trying the addresses of a name: IPv6 first, the next one a quarter of a second later (RFC 8305)."""
 
 from __future__ import annotations
 
@@ -10,21 +10,12 @@ from itertools import chain, zip_longest
 from typing import TypeVar
 
 from tocsin.core.model import Reason
-from tocsin.probes.failures import ProbeFailed, of_os_error
+from tocsin.probes.failures import ProbeFailed
 from tocsin.probes.resolver import Address
 
 T = TypeVar("T")
 STAGGER_S = 0.25
 LEAST_TELLING = (Reason.UNREACHABLE,)
-
-
-async def connect(addresses: Sequence[Address], port: int) -> socket.socket:
-    """Return a connected, non-blocking socket. Raises ProbeFailed."""
-
-    def attempt(address: Address) -> Awaitable[socket.socket]:
-        return _connect(address, port)
-
-    return await race(addresses, attempt, socket.socket.close)
 
 
 async def race(
@@ -81,21 +72,3 @@ def _call_off(running: set[asyncio.Task[T]], discard: Callable[[T], object]) -> 
         task.cancel()
     for task in running:
         task.add_done_callback(lambda done: None if done.cancelled() or done.exception() else discard(done.result()))
-
-
-async def _connect(address: Address, port: int) -> socket.socket:
-    peer = peer_name(address.ip, port)
-    try:
-        sock = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, socket.IPPROTO_TCP)
-    except OSError as error:
-        raise of_os_error(error, peer) from error
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().sock_connect(sock, address.at(port))
-    except OSError as error:
-        sock.close()
-        raise of_os_error(error, peer) from error
-    except BaseException:
-        sock.close()
-        raise
-    return sock

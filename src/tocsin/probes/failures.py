@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
 
@@ -118,7 +119,10 @@ def _is_out_of_ports(error: OSError, peer: str) -> bool:
 
 
 def _said(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+    """The system's words; asyncio puts its own in their place."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or type(error).__name__
+    return os.strerror(error.errno)
 
 
 def _family(ip: str) -> str:

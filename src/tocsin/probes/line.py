@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import suppress
 from typing import Protocol, cast
 
 from tocsin.core.model import Reason
@@ -113,7 +112,10 @@ class Line(asyncio.Protocol):
 
 
 class SecureLine(Line):
-    """TLS over two memory buffers: sessions can be resumed on any loop, and the handshake is timed apart."""
+    """TLS over two memory buffers: sessions can be resumed on any loop, and the handshake is timed apart.
+
+    It closes as TCP does, without TLS's own goodbye: the answer told its end, and the goodbye would cost a packet each way.
+    """
 
     def __init__(self, peer: str, context: ssl.SSLContext, name: str, session: ssl.SSLSession | None) -> None:
         super().__init__(peer)
@@ -149,13 +151,6 @@ class SecureLine(Line):
             self._break(error)
             return
         self._flush()
-
-    def close(self) -> None:
-        # Half a goodbye: nobody waits for the peer's.
-        with suppress(ssl.SSLError):
-            self.tls.unwrap()
-        self._flush()
-        super().close()
 
     def _shake_hands(self) -> None:
         try:

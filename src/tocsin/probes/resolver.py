@@ -141,15 +141,25 @@ def _keep(table: dict[Key, V], key: Key, value: V) -> None:
 
 def _literal(host: str, ip: str) -> _Known | None:
     """An address instead of a name needs no lookup."""
-    if not host or not (host[0].isdigit() or ":" in host):
-        return None
+    family, scope = socket.AF_INET, 0
+    if ":" in host:
+        family = socket.AF_INET6
+        host, _, interface = host.partition("%")
+        scope = _index(interface)
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
+        packed = socket.inet_pton(family, host)
+    except (OSError, ValueError):
         return None
-    wanted = FAMILIES[ip]
-    addresses = tuple(a for a in _addresses(found) if wanted in (socket.AF_UNSPEC, a.family))
-    return _Known(math.inf, addresses, None if addresses else no_address(host, ip).failure)
+    if FAMILIES[ip] not in (socket.AF_UNSPEC, family):
+        return _Known(math.inf, (), no_address(host, ip).failure)
+    return _Known(math.inf, (Address(family, socket.inet_ntop(family, packed), scope),))
+
+
+def _index(interface: str) -> int:
+    try:
+        return socket.if_nametoindex(interface) if interface else 0
+    except OSError:
+        return int(interface) if interface.isdecimal() else 0
 
 
 def _addresses(found: Sequence[tuple[int, int, int, str, tuple[object, ...]]]) -> list[Address]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from tocsin.core.model import Certificate, Reason
 from tocsin.core.policy import Tls
 from tocsin.probes.failures import ProbeFailed
 from tocsin.probes.workers import Workers
+
+Key = tuple[str | None, str | None, str | None, bool, tuple[str, ...]]
+Stamp = tuple[int, ...]
 
 CERTIFICATES = 32_768
 SHORT_NAMES = {
@@ -54,39 +57,46 @@ class TlsSession:
     certificate: Certificate | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    files: tuple[str, ...]
+    stamp: Stamp
+    context: ssl.SSLContext
+
+
 class Contexts:
     """One context for all checks with the same options: the authorities of a machine cost 25 ms and a megabyte."""
 
     def __init__(self) -> None:
         self._workers = Workers("tls", 1)
-        self._ready: dict[tuple[object, ...], tuple[object, ssl.SSLContext]] = {}
-        self._building: dict[tuple[object, ...], asyncio.Future[ssl.SSLContext]] = {}
-
-    def ready(self, tls: Tls, alpn: tuple[str, ...] = ()) -> ssl.SSLContext | None:
-        """The context, when it was built since its files changed last."""
-        stamp, context = self._ready.get(_key(tls, alpn), (None, None))
-        return context if context is not None and stamp == _stamp(tls) else None
+        self._ready: dict[Key, _Ready] = {}
+        self._building: dict[Key, asyncio.Future[ssl.SSLContext]] = {}
 
     async def get(self, tls: Tls, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
-        """Raises ProbeFailed when a file of the options cannot be used."""
-        context = self.ready(tls, alpn)
-        if context is not None:
-            return context
-        key, stamp = _key(tls, alpn), _stamp(tls)
-        future = self._building.get(key)
-        if future is None:
-            future = self._building[key] = self._workers.submit(lambda: _build(tls, alpn))
-            future.add_done_callback(lambda done: self._built(key, stamp, done))
+        """Return the context; built anew when one of its files was written. Raises ProbeFailed when one cannot be used."""
+        key = (tls.ca, tls.cert, tls.key, tls.verify, alpn)
+        ready = self._ready.get(key)
+        if ready is not None and ready.stamp == _stamp(ready.files):
+            return ready.context
+        future = self._building.get(key) or self._build(key, tls, alpn)
         await asyncio.wait([future])
         return future.result()
 
     def close(self) -> None:
         self._workers.close()
 
-    def _built(self, key: tuple[object, ...], stamp: object, done: asyncio.Future[ssl.SSLContext]) -> None:
-        del self._building[key]
-        if done.exception() is None:
-            self._ready[key] = stamp, done.result()
+    def _build(self, key: Key, tls: Tls, alpn: tuple[str, ...]) -> asyncio.Future[ssl.SSLContext]:
+        files = _files(tls)
+        stamp = _stamp(files)
+
+        def built(done: asyncio.Future[ssl.SSLContext]) -> None:
+            del self._building[key]
+            if done.exception() is None:
+                self._ready[key] = _Ready(files, stamp, done.result())
+
+        future = self._building[key] = self._workers.submit(lambda: _build(tls, alpn))
+        future.add_done_callback(built)
+        return future
 
 
 class Certificates:
@@ -108,21 +118,21 @@ class Certificates:
         return known
 
 
-def _key(tls: Tls, alpn: tuple[str, ...]) -> tuple[object, ...]:
-    return tls.ca, tls.cert, tls.key, tls.verify, alpn
+def _files(tls: Tls) -> tuple[str, ...]:
+    """What a context is read from: a renewed certificate is taken up with the next connection."""
+    own = ssl.get_default_verify_paths().cafile if tls.verify and not tls.ca else tls.ca
+    return tuple(file for file in (own, tls.cert, tls.key) if file)
 
 
-def _stamp(tls: Tls) -> object:
-    """When the files were written: a renewed certificate is taken up with the next connection."""
-    files = [tls.ca or (ssl.get_default_verify_paths().cafile if tls.verify else None), tls.cert, tls.key]
+def _stamp(files: tuple[str, ...]) -> Stamp:
     return tuple(_written_at(file) for file in files)
 
 
-def _written_at(file: str | None) -> int | None:
+def _written_at(file: str) -> int:
     try:
-        return Path(file).stat().st_mtime_ns if file else None
+        return os.stat(file).st_mtime_ns  # noqa: PTH116  # for each connection: a Path costs three times as much
     except OSError:
-        return None
+        return 0
 
 
 def _build(tls: Tls, alpn: tuple[str, ...]) -> ssl.SSLContext:

@@ -207,7 +207,7 @@ def _tells(row: Line, line: Line) -> bool:
     told, passed = row["data"], line["data"]
     if told.get("clock") != passed["clock"] or told.get("due_at") != passed["due_at"]:
         return False
-    is_breach = line["action"] == "clock_breached"
+    is_breach = bool(line["action"] == "clock_breached")
     match row["event"]:
         case "breached":
             return is_breach

@@ -69,7 +69,7 @@ class Life:
         self.poller = Poller(self.live, NoProber(), self.history, clock, self.applier.consider)
         context = Context(lambda: self.live.rulebook, "en", "UTC", "")
         dispatcher = ground.make_dispatcher(store, clock, self.alarms, lambda: ground.channels, context)
-        timekeeper = ground.make_timekeeper(store, self.alarms, self.applier.remember)
+        timekeeper = ground.make_timekeeper(store, self.alarms, self.applier.remember, lambda: self.live.rulebook)
         self._heartbeat = Heartbeat(store, self.alarms, clock, self.poller)
         self._configurator = Configurator(
             Sources(lambda: read(ground.dropped()), restore, _no_change),

@@ -21,6 +21,7 @@ class Power:
     def __init__(self, random: Random, *, fail_at: int | None = None) -> None:
         self._random = random
         self._fail_at = fail_at
+        self._fail_in = ""
         self.count = 0
         self.is_on = True
         self.passed: Counter[str] = Counter()
@@ -31,8 +32,12 @@ class Power:
         chosen = self.count + max(points, 1)
         self._fail_at = chosen if self._fail_at is None or self._fail_at <= self.count else min(chosen, self._fail_at)
 
+    def fail_in(self, name: str) -> None:
+        """Fail at the next point that has this in its name."""
+        self._fail_in = name
+
     def never_fail(self) -> None:
-        self._fail_at = None
+        self._fail_at, self._fail_in = None, ""
 
     def restore(self) -> None:
         self.is_on = True
@@ -47,7 +52,8 @@ class Power:
         self.need()
         self.count += 1
         self.passed[name] += 1
-        if self.count == self._fail_at:
+        if self.count == self._fail_at or (self._fail_in and self._fail_in in name):
+            self._fail_in = ""
             self.is_on = False
             self.failed[name] += 1
             raise Crash(name)

@@ -60,11 +60,12 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The power fails so many points ahead; `again` so many points into the next start (0: not again)."""
+    """The power fails so many points ahead, or at the next point named `at`; `again` so many points into the next start (0: not)."""
 
     points: int
     down_s: float
     again: int = 0
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,15 @@ Action = Probe | Act | Reload | Wait | Sleep | Fail | Restart | Bother | RefuseW
 Step = tuple[Action, ...]
 """Actions that happen at the same time."""
 
+_MESSAGES = ("page was", "broadcast was", "reply was", "alarm was")
+_COMMITS = ("Commands", "Applier.withdraw", "Timekeeper._keep", "Alarms", "Dispatcher._give_up", "Dispatcher._failed")
+RARE_POINTS = (
+    "a look-up",
+    *(f"{when} {message}" for when in ("before", "after") for message in _MESSAGES),
+    *(f"{when} the commit of {verb}" for when in ("before", "after") for verb in _COMMITS),
+)
+"""Points that few scripts pass: chance alone would seldom fail there."""
+
 ALONE = (Wait, Sleep, Restart)
 
 
@@ -117,7 +127,7 @@ def _step(random: Random) -> Step:
 
 def _action(random: Random) -> Action:
     makers = (_failure, _probe, _act, _wait, _fail, _bother, _sleep, _reload, _restart, _refuse)
-    return random.choices(makers, weights=(18, 14, 26, 14, 18, 10, 4, 4, 2, 2))[0](random)
+    return random.choices(makers, weights=(18, 14, 26, 14, 24, 12, 3, 4, 2, 2))[0](random)
 
 
 def _failure(random: Random) -> Probe:
@@ -154,7 +164,8 @@ def _sleep(random: Random) -> Sleep:
 
 def _fail(random: Random) -> Fail:
     down_s = random.choice((0.5, 3.0, 60.0, 300.0, 4000.0, 16000.0))
-    return Fail(random.randint(1, 24), down_s, random.choice((0, 0, 0, random.randint(1, 12))))
+    again = random.choice((0, 0, 0, random.randint(1, 12)))
+    return Fail(random.randint(1, 24), down_s, again, random.choice(RARE_POINTS) if random.random() < 0.4 else "")
 
 
 def _restart(random: Random) -> Restart:
@@ -162,7 +173,7 @@ def _restart(random: Random) -> Restart:
 
 
 def _bother(random: Random) -> Bother:
-    weights = (4, 3, 4, 3, 2, 2, 1)
+    weights = (4, 3, 4, 3, 2, 2, 2)
     troubles = random.choices(tuple(Trouble), weights=weights, k=random.randint(1, 3))
     return Bother(tuple(troubles), random.choice((0, 0, 0, 1, 3)))
 

@@ -21,6 +21,7 @@ from tocsin.simulation.rules import EVERY
 from tocsin.simulation.script import CHECK_IDS, Fail, Step, describe, write_script
 from tocsin.simulation.store import Disk
 from tocsin.simulation.world import REAL_PARTS, Broken, Parts, World
+from tocsin.store.journal import digest
 
 ROUNDS_UNTIL_DECIDED = 6
 WAITS_UNTIL_TOLD = 30
@@ -44,12 +45,16 @@ class Failure:
 
 @dataclass(slots=True)
 class Tally:
-    """What a search played: `passed` and `failed` count the points at which the power could fail, and did."""
+    """What a search played: `passed` and `failed` count the points at which the power could fail, and did.
+
+    `digest` is of what was told and when: the same seeds give the same, on any machine.
+    """
 
     seeds: int = 0
     crashes: int = 0
     incidents: int = 0
     messages: int = 0
+    digest: str = ""
     passed: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
@@ -70,8 +75,9 @@ class _Inline(ThreadPoolExecutor):
 class Search:
     """Plays seeds, one world each, on one disk."""
 
-    def __init__(self, parts: Parts = REAL_PARTS) -> None:
+    def __init__(self, parts: Parts = REAL_PARTS, *, shorten: bool = True) -> None:
         self._parts = parts
+        self._shortens = shorten
         self._disk = Disk()
         self._inline = _Inline(1)
         self.tally = Tally()
@@ -96,20 +102,22 @@ class Search:
         self.tally.seeds += 1
         if why is None:
             return None
-        script, why = self._shorten(seed, script, why)
+        if self._shortens:
+            script, why = self._shorten(seed, script, why)
         return Failure(seed, why, tuple(script))
 
-    def sweep(self, seed: int) -> list[Failure]:
-        """Play a seed's script again and again, with one power failure, at each point of it in turn."""
-        script = [step for step in (_without_failures(step) for step in write_script(seed)) if step]
-        failures, fail_at = [], 1
+    def sweep(self, seed: int, script: Sequence[Step]) -> list[Failure]:
+        """Play a script again and again with one power failure, at each point that it passes in turn."""
+        script = [step for step in map(_without_failures, script) if step]
+        failures: list[Failure] = []
+        fail_at = 0
         while True:
+            fail_at += 1
             world = self._play(seed, script, fail_at)
             if isinstance(world, str):
                 failures.append(Failure(seed, world, tuple(script), fail_at))
             elif world.record.crashes == 0:
                 return failures
-            fail_at += 1
 
     def _shorten(self, seed: int, script: list[Step], why: str) -> tuple[list[Step], str]:
         """Take out steps, then single actions, as long as what is left is still broken."""
@@ -144,6 +152,8 @@ class Search:
         return world
 
     def _count(self, world: World) -> None:
+        told = [(posted.at.isoformat(), posted.key) for posted in world.workspace.posted]
+        self.tally.digest = digest(self.tally.digest, world.power.count, told)
         self.tally.crashes += world.record.crashes
         self.tally.incidents += len(world.record.versions)
         self.tally.messages += len(world.workspace.posted)

@@ -212,7 +212,10 @@ class World:
             case Restart():
                 await self._restart(action)
             case Fail():
-                self.power.fail_after(action.points)
+                if action.at:
+                    self.power.fail_in(action.at)
+                else:
+                    self.power.fail_after(action.points)
                 self._outage.down_s, self._outage.again = action.down_s, action.again
             case Bother():
                 self.workspace.troubles.extend(action.troubles)

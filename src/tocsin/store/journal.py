@@ -22,11 +22,12 @@ from tocsin.store.schema import journal, meta, storable
 GENESIS = "0" * 64
 HEAD_KEY = "journal_head"
 BASE_KEY = "journal_base"
+PRUNED = "journal_pruned"
 
-_HEAD = select(meta.c.value).where(meta.c.key == HEAD_KEY).with_for_update()
+_HEAD = select(meta.c.value).where(meta.c.key == HEAD_KEY)
+_LOCKED_HEAD = _HEAD.with_for_update()
 _MOVE_HEAD = meta.update().where(meta.c.key == HEAD_KEY)
 _ADD = insert(journal)
-_HEAD = select(meta.c.value).where(meta.c.key == HEAD_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _head_from(value: str | None) -> Head:
 
 def append(connection: Connection, entries: Iterable[Entry]) -> Head:
     """Write entries at the end of the chain; returns the new head."""
-    head = _head_from(connection.execute(_HEAD.with_for_update()).scalar())
+    head = _head_from(connection.execute(_LOCKED_HEAD).scalar())
     rows = []
     for entry in entries:
         head, row = _chained(head, entry)
@@ -159,9 +160,13 @@ class Verification:
 
 
 def verify(connection: Connection) -> Verification:
-    """Walk the whole chain: any edit, deletion, reordering or cut is found and named."""
+    """Walk the whole chain: any edit, deletion, reordering or cut is found and named.
+
+    The chain may begin behind entry 1 only if an entry of its own says that those before were old enough to go.
+    """
     base = _head_from(connection.execute(select(meta.c.value).where(meta.c.key == BASE_KEY)).scalar())
     expected, previous, count, first = base.sequence + 1, base.hash, 0, None
+    announced = 0
     query = select(journal).order_by(journal.c.sequence).execution_options(stream_results=True)
     result = connection.execute(query)
     rows = iter(result.mappings())
@@ -171,9 +176,18 @@ def verify(connection: Connection) -> Verification:
             result.close()
             return Verification(count, first, expected - 1 if count else None, previous, (expected, why or ""))
         first = row["sequence"] if first is None else first
+        if row["action"] == PRUNED and row["data"] is not None:
+            announced = max(announced, int(json.loads(row["data"])["through"]))
         expected, previous, count = row["sequence"] + 1, row["hash"], count + 1
     last = expected - 1 if count else None
-    return Verification(count, first, last, previous, _wrong_with_end(connection, expected - 1, previous))
+    wrong = _wrong_with_end(connection, expected - 1, previous) or _wrong_with_start(base.sequence, announced)
+    return Verification(count, first, last, previous, wrong)
+
+
+def _wrong_with_start(removed: int, announced: int) -> tuple[int, str] | None:
+    if removed <= announced:
+        return None
+    return removed, f"entries up to {removed} were removed, and no entry says that they were old enough"
 
 
 def _next_row(rows: Iterator[Mapping[Any, Any]]) -> Mapping[Any, Any] | Exception | None:

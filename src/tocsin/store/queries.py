@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, Table, func, select
 
 from tocsin.core.model import BADNESS, Clock, Incident, IncidentState, Pause, Status
 from tocsin.core.sketch import Sketch
 from tocsin.store import journal as chain
+from tocsin.store import retention
 from tocsin.store.rollup import joined_values
 from tocsin.store.rows import clock_of, incident_of
-from tocsin.store.schema import clocks, failures, incidents, journal, notices, rollups
+from tocsin.store.schema import clocks, failures, hourly_rollups, incidents, journal, notices, rollups
 
 RESPONSE_EDGES_S = (300, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 
@@ -109,17 +110,28 @@ class SqlQueries:
         return dict(found)
 
     def history(self, system: str, check: str | None, start: datetime, end: datetime) -> list[dict[str, Any]]:
-        """Response time and failure rate of each check (and of the system, `check` None) over a period of whole minutes."""
-        query = select(rollups).where(rollups.c.system == system, rollups.c.minute >= start, rollups.c.minute < end)
-        if check is not None:
-            query = query.where(rollups.c.check == check)
+        """Response time and failure rate of each check (and of the system, `check` None) over a period of whole minutes.
+
+        Where minutes were compacted, whole hours count: `from` and `to` say what is covered.
+        """
         totals: dict[str | None, _Total] = defaultdict(_Total)
-        for row in self._connection.execute(query.order_by(rollups.c.minute)).mappings():
+        hours = self._measured(hourly_rollups, "hour", system, check, retention.hour_of(start), end)
+        minutes = self._measured(rollups, "minute", system, check, start, end)
+        covered = [start, end, *(at for row in hours for at in (row["hour"], row["hour"] + retention.HOUR))]
+        for row in (*hours, *minutes):
             totals[row["check"]].add(row)
             if check is None:
                 totals[None].add(row)
         order = sorted(totals, key=lambda name: (name is not None, name or ""))
-        return [totals[name].as_json(system, name, start, end) for name in order]
+        return [totals[name].as_json(system, name, min(covered), max(covered)) for name in order]
+
+    def _measured(
+        self, table: Table, stamp: str, system: str, check: str | None, start: datetime, end: datetime
+    ) -> list[Mapping[Any, Any]]:
+        query = select(table).where(table.c.system == system, table.c[stamp] >= start, table.c[stamp] < end)
+        if check is not None:
+            query = query.where(table.c.check == check)
+        return self._rows(query.order_by(table.c[stamp]))
 
     def failures(
         self, system: str, check: str | None, start: datetime, end: datetime, limit: int
@@ -217,6 +229,21 @@ class SqlQueries:
 
     def journal_tail(self, count: int) -> list[dict[str, Any]]:
         return chain.newest(self._connection, count)
+
+    # --- retention ---
+
+    def journal_until(self, before: datetime) -> tuple[int, str] | None:
+        """Sequence and hash of the last of the entries that are all older than an instant; None when there is none."""
+        found = retention.journal_until(self._connection, before)
+        return None if found is None else (found.sequence, found.hash)
+
+    def hour_to_compact(self, before: datetime) -> tuple[datetime, list[tuple[str, str]]] | None:
+        """The oldest hour that still has minutes of its own and ended before an instant, with its checks."""
+        return retention.hour_to_compact(self._connection, before)
+
+    def used_bytes(self) -> int | None:
+        """How much of an SQLite file is in use; None for PostgreSQL."""
+        return retention.used_bytes(self._connection)
 
 
 _UNRESOLVED = incidents.c.state != IncidentState.RESOLVED.value

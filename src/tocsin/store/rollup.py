@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tocsin.core.sketch import Sketch
@@ -25,6 +25,21 @@ def joined(before: Mapping[Any, Any] | None, row: Mapping[str, Any]) -> dict[str
         "latency_max_s": max(before["latency_max_s"], row["latency_max_s"]),
         "latency": sketch.to_bytes(),
         "values": joined_values(before["values"] or {}, row["values"] or {}) or None,
+    }
+
+
+def summed(rows: Sequence[Mapping[Any, Any]]) -> dict[str, Any]:
+    """What several rows measured, oldest first, as one."""
+    sketch = Sketch()
+    values: Values = {}
+    for row in rows:
+        sketch.merge(Sketch.from_bytes(row["latency"]))
+        values = joined_values(values, row["values"] or {})
+    return {
+        **{name: sum(row[name] for row in rows) for name in (*COUNTED, "latency_sum_s")},
+        "latency_max_s": max(row["latency_max_s"] for row in rows),
+        "latency": sketch.to_bytes(),
+        "values": dict(values) or None,
     }
 
 

@@ -15,7 +15,7 @@ from tocsin.core.incident import Case, Decision
 from tocsin.core.model import Clock, Entry, Incident, IncidentState, Notice
 from tocsin.errors import StoreError
 from tocsin.ports import PendingNotice, Reference, StoredCheck
-from tocsin.store import journal, statements
+from tocsin.store import journal, retention, statements
 from tocsin.store.rollup import MEASURED, joined
 from tocsin.store.rows import clock_of, incident_of, notice_of, row_of_clock, row_of_incident, row_of_notice
 from tocsin.store.schema import (
@@ -294,14 +294,15 @@ class SqlTransaction:
 
     def prune(self, table: str, before: datetime, limit: int) -> int:
         """Delete at most `limit` of a history table's rows older than `before`; returns how many went."""
-        chosen = {"rollups": rollups, "failures": failures, "transitions": transitions}[table]
-        stamp = chosen.c.minute if table == "rollups" else chosen.c.at
-        keys = list(chosen.primary_key.columns)
-        old = self.connection.execute(select(*keys).where(stamp < before).limit(limit)).all()
-        for row in old:
-            match = [key == value for key, value in zip(keys, row, strict=True)]
-            self.connection.execute(delete(chosen).where(*match))
-        return len(old)
+        return retention.prune(self.connection, table, before, limit)
+
+    def compact(self, hour: datetime, checks_of_it: Sequence[tuple[str, str]]) -> int:
+        """Put the minutes of an hour of some checks into one row each; returns how many rows went."""
+        return retention.compact(self.connection, hour, checks_of_it)
+
+    def prune_journal(self, through: int, limit: int) -> int:
+        """Remove at most `limit` entries from the journal's start, none after `through`; returns how many went."""
+        return retention.prune_journal(self.connection, through, limit)
 
 
 def _pending(row: Mapping[Any, Any]) -> PendingNotice:

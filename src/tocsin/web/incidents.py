@@ -17,7 +17,10 @@ URGENT_S = 900
 
 @dataclass(frozen=True, slots=True)
 class ClockView:
-    """A clock that somebody owes. `state` is running, soon or over; `text` is what is left, or how long it is over."""
+    """A clock that somebody owes. `state` is running, soon, over or paused; `text` is what is left, or how long it is over.
+
+    `note` says why it is paused: then it has no deadline to count down to.
+    """
 
     kind: str
     label: str
@@ -26,6 +29,7 @@ class ClockView:
     text: str
     target_s: int
     left_s: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ def is_owed(clock: Json, incident: Json) -> bool:
 
 
 def _clock(clock: Json, reader: Reader) -> ClockView:
+    if clock.get("paused"):
+        return _paused_clock(clock, clock["paused"], reader)
     left = (instant(clock["due_at"]) - reader.now).total_seconds()
     target = clock.get("target_s") or 0
     state = "over" if left < 0 else "soon" if left < min(URGENT_S, target / 4 or URGENT_S) else "running"
@@ -122,6 +128,21 @@ def _clock(clock: Json, reader: Reader) -> ClockView:
     label = reader.say_or(f"clock.{clock['clock']}", clock["clock"])
     due = reader.moment(clock["due_at"])
     return ClockView(clock["clock"], label, due, state, text, int(target), max(0, int(left)))
+
+
+def _paused_clock(clock: Json, paused: Json, reader: Reader) -> ClockView:
+    left = (instant(clock["due_at"]) - instant(paused["since"])).total_seconds()
+    since, who = reader.moment(paused["since"]).short, reader.actor(paused["actor"])
+    return ClockView(
+        clock["clock"],
+        reader.say_or(f"clock.{clock['clock']}", clock["clock"]),
+        reader.moment(clock["due_at"]),
+        "paused",
+        reader.say("clock.paused", span=reader.span(max(left, 0.0))),
+        int(clock.get("target_s") or 0),
+        max(0, int(left)),
+        reader.say("clock.paused_why", since=since, who=who, reason=paused["reason"]),
+    )
 
 
 def _settled(clock: Json, reader: Reader) -> SettledClock:

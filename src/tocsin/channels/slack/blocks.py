@@ -86,9 +86,17 @@ def fallback(view: View, incident: Incident) -> str:
 def _deadlines(view: View, incident: Incident) -> list[str]:
     match incident.state:
         case IncidentState.OPEN:
-            lines = [*_due(view, ClockKind.RESPONSE, "answer"), *_due(view, ClockKind.RESOLUTION, "resolution")]
+            lines = [
+                *_due(view, ClockKind.RESPONSE, "answer"),
+                *_due(view, ClockKind.UPDATE, "update"),
+                *_due(view, ClockKind.RESOLUTION, "resolution"),
+            ]
         case IncidentState.ACKNOWLEDGED:
-            lines = [*_answer(view, incident), *_due(view, ClockKind.RESOLUTION, "resolution")]
+            lines = [
+                *_answer(view, incident),
+                *_due(view, ClockKind.UPDATE, "update"),
+                *_due(view, ClockKind.RESOLUTION, "resolution"),
+            ]
         case IncidentState.RESOLVED:
             lines = [_ending(view, incident), *_answer(view, incident), *_resolution(view)]
     return lines or [view.say("clock.none", severity=incident.severity)]
@@ -99,7 +107,21 @@ def _due(view: View, kind: ClockKind, words: str) -> list[str]:
     if clock is None or not clock.is_running:
         return []
     key = f"clock.{words}_overdue" if view.is_overdue(kind) else f"clock.{words}_due"
-    return [view.say(key, when=view.deadline(clock.due_at), ago=times.relative(clock.due_at))]
+    due = view.say(key, when=view.deadline(clock.due_at), ago=times.relative(clock.due_at))
+    if clock.paused_since is None:
+        return [due]
+    return [_paused(view, clock)] if clock.breached_at is None else [due, _paused(view, clock)]
+
+
+def _paused(view: View, clock: Clock) -> str:
+    last = clock.pauses[-1]
+    return view.say(
+        "clock.paused",
+        clock=view.say(f"clock.{clock.kind}"),
+        since=view.deadline(clock.paused_since or last.start),
+        who=view.actor(last.actor),
+        reason=escaped(last.reason, 300),
+    )
 
 
 def _answer(view: View, incident: Incident) -> list[str]:
@@ -143,9 +165,10 @@ def _resolution(view: View) -> list[str]:
 
 def elapsed(clock: Clock) -> timedelta:
     """What a clock counted until it was met, pauses left out."""
-    end = clock.met_at or clock.ended_at or clock.due_at
-    paused = sum((min(p.end or end, end) - min(p.start, end) for p in clock.pauses), timedelta())
-    return end - clock.started_at - paused
+    start, end = clock.started_at, clock.met_at or clock.ended_at or clock.due_at
+    nothing = timedelta()
+    spans = (min(p.end or end, end) - max(p.start, start) for p in clock.pauses)
+    return end - start - sum((max(span, nothing) for span in spans), nothing)
 
 
 def _ending(view: View, incident: Incident) -> str:

@@ -18,15 +18,23 @@ from tocsin.core.model import ClockKind, IncidentState, NoticeKind
 TEXT_MAX = 1200
 REASON_MAX = 800
 ITEMS_SHOWN = 8
+CLOCK_EVENTS = ("reminder", "breached", "late_summary")
 
 
 def line(view: View) -> str:
     """The line of a notice, as mrkdwn of at most 3,000 characters."""
     told = LINES.get(view.message.event, _other)(view)
-    if view.message.kind is not NoticeKind.BROADCAST:
-        return told
-    told = view.say("line.rings", line=told, who=_who_must_hear(view)).rstrip()
-    return headed(view, told)
+    is_heard = view.message.kind is NoticeKind.BROADCAST or _is_for_whoever_is_on_it(view)
+    if is_heard:
+        told = view.say("line.rings", line=told, who=_who_must_hear(view)).rstrip()
+    return headed(view, told) if view.message.kind is NoticeKind.BROADCAST else told
+
+
+def _is_for_whoever_is_on_it(view: View) -> bool:
+    """What a clock says after the acknowledgement stands in the thread and calls the one who is on it."""
+    incident = view.message.incident
+    is_acknowledged = incident is not None and incident.state is IncidentState.ACKNOWLEDGED
+    return is_acknowledged and view.message.event in CLOCK_EVENTS
 
 
 def headed(view: View, told: str) -> str:
@@ -178,6 +186,43 @@ def _item(view: View, item: Mapping[str, Any]) -> str:
     )
 
 
+def _paused(view: View) -> str:
+    return view.say("line.paused", actor=_actor(view), clocks=_clocks(view), reason=_reason(view))
+
+
+def _resumed(view: View) -> str:
+    return view.say("line.resumed", actor=_actor(view), due=_dues(view) or _clocks(view), reason=_reason(view))
+
+
+def _replanned(view: View) -> str:
+    return view.say("line.replanned", actor=_actor(view), due=_dues(view), reason=_reason(view))
+
+
+def _excluded(view: View) -> str:
+    return view.say("line.excluded", actor=_actor(view), clock=view.say(f"clock.{_clock(view)}"), reason=_reason(view))
+
+
+def _clocks(view: View) -> str:
+    """The names of the clocks that an act was about."""
+    listed = _get(view, "clocks")
+    known = {kind.value for kind in ClockKind}
+    named = [str(name) for name in listed] if isinstance(listed, list | tuple) else []
+    return view.say("line.and").join(view.say(f"clock.{name}") for name in named if name in known)
+
+
+def _dues(view: View) -> str:
+    """When each clock is due after an act: `response by 14:30, resolution by 18:00`."""
+    due = _get(view, "due")
+    pairs = due.items() if isinstance(due, Mapping) else ()
+    known = {kind.value for kind in ClockKind}
+    told = [
+        view.say("line.clock_due", clock=view.say(f"clock.{name}"), when=_instant(view, at))
+        for name, at in pairs
+        if name in known
+    ]
+    return view.say("line.and").join(told)
+
+
 def _assigned(view: View) -> str:
     return view.say("line.assigned", actor=_actor(view), to=view.person(str(_get(view, "to") or "?")))
 
@@ -234,6 +279,10 @@ LINES: Mapping[str, Callable[[View], str]] = {
     "breached": _breached,
     "late_summary": _late_summary,
     "assigned": _assigned,
+    "paused": _paused,
+    "resumed": _resumed,
+    "replanned": _replanned,
+    "excluded": _excluded,
     "check_joined": _check_joined,
     "check_left": _check_left,
     "no_longer_watched": _no_longer_watched,

@@ -48,7 +48,9 @@ class View:
 
     def is_overdue(self, kind: ClockKind) -> bool:
         clock = self.clock(kind)
-        return clock is not None and clock.is_running and (clock.breached_at is not None or clock.due_at <= self.now)
+        if clock is None or not clock.is_running:
+            return False
+        return clock.breached_at is not None or (clock.due_at <= self.now and not clock.is_paused)
 
     def title(self) -> str:
         """What the system is called, on one line; not escaped."""

@@ -119,9 +119,12 @@ class Post:
         self._age_s = self._fresh_s
         return None
 
+    def wants_session(self, origin: Origin) -> bool:
+        """Whether the session of a new connection is worth asking for, which costs as much as a probe in plain HTTP."""
+        return self._fresh_s > 0 and (origin in self._sessions or len(self._sessions) < ORIGINS)
+
     def remember(self, origin: Origin, session: TlsSession) -> None:
-        if self._fresh_s > 0 and (origin in self._sessions or len(self._sessions) < ORIGINS):
-            self._sessions[origin] = session
+        self._sessions[origin] = session
 
     def close(self) -> None:
         for link in self._links.values():

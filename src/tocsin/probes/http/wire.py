@@ -279,7 +279,7 @@ class _Probe:
         link, self._link = self._link, None
         if link is None:
             return
-        if isinstance(link.line, SecureLine):
+        if isinstance(link.line, SecureLine) and not self._is_reused:
             self._keep_session(link, link.line)
         if self._answer.keeps_alive:
             self._post.keep(link)
@@ -288,7 +288,7 @@ class _Probe:
 
     def _keep_session(self, link: Link, line: SecureLine) -> None:
         """After the first answer: TLS 1.3 sends its tickets after the handshake."""
-        if self._is_reused:
+        if line.tls.session_reused or not self._post.wants_session(link.origin):
             return
         session = line.tls.session
         if session is not None:
