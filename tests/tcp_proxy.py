@@ -17,6 +17,7 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._lock = threading.Lock()
+        self._first: bytes | None = None
         self._word: bytes | None = None
         self._delivers = self._then_refuses = self._refuses = False
         self.cuts = 0
@@ -44,6 +45,11 @@ class Proxy:
         """Cut the connection at the next message that holds a word: after the server has done it, or before it hears of it."""
         self._word, self._delivers, self._then_refuses = word, delivers, then_refuses
 
+    def cut_at_end_of(self, first: bytes, word: bytes) -> None:
+        """Lose the answer to the next `word` that comes after a message with `first`."""
+        self._first = first
+        self.cut_at(word, delivers=True)
+
     def close(self) -> None:
         _close(self._listener)
         self.cut()
@@ -70,7 +76,9 @@ class Proxy:
     def _carry_out(self, near: socket.socket, far: socket.socket) -> None:
         with suppress(OSError):
             while data := near.recv(65536):
-                if self._word is not None and self._word in data:
+                if self._first is not None and self._first in data:
+                    self._first = None
+                elif self._first is None and self._word is not None and self._word in data:
                     self._lose(data, near, far)
                     return
                 far.sendall(data)

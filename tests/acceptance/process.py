@@ -39,7 +39,13 @@ def takes(port: int) -> bool:
 
 
 def write_configuration(
-    folder: Path, slack: SlackDouble | None, rules: str, *, listen: str = "127.0.0.1:0", more: str = ""
+    folder: Path,
+    slack: SlackDouble | None,
+    rules: str,
+    *,
+    listen: str = "127.0.0.1:0",
+    more: str = "",
+    database: str = "sqlite:///tocsin.db",
 ) -> Path:
     """A settings file with everything under `folder`, and one file of rules. `more` are further settings, as YAML."""
     (folder / "rules").mkdir(parents=True, exist_ok=True)
@@ -47,7 +53,7 @@ def write_configuration(
     config = folder / "tocsin.yaml"
     config.write_text(
         dedent(f"""\
-            database: sqlite:///tocsin.db
+            database: {database}
             data_dir: .
             socket: s
             listen: {listen}
@@ -72,10 +78,14 @@ def slack_settings(slack: SlackDouble) -> str:
 
 
 class Tocsin:
-    """One daemon on one configuration; started, killed and started again. `before` is what stands before the program."""
+    """One daemon on one configuration; started, killed and started again. `before` is what stands before the program.
 
-    def __init__(self, config: Path, before: Sequence[str] = ()) -> None:
+    `server` is the address of its database when that is not the SQLite file beside the configuration.
+    """
+
+    def __init__(self, config: Path, before: Sequence[str] = (), *, server: str | None = None) -> None:
         self.config = config
+        self._server = server
         self._before = before
         self.folder = config.parent
         self.client = Client((self.folder / "s",), timeout_s=10.0)
@@ -136,7 +146,9 @@ class Tocsin:
         return (self.folder / "daemon.log").read_text(encoding="utf-8", errors="replace")
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        """Read the database as it lies on the disk."""
+        """Read the database as it lies on the disk. Values stand for `?`."""
+        if self._server is not None:
+            return _rows_of_server(self._server, query, values)
         with closing(sqlite3.connect(self.folder / "tocsin.db", timeout=10)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(query, values)]
@@ -156,6 +168,14 @@ class Tocsin:
             out, _ = await process.communicate()
         assert process.returncode is not None
         return process.returncode, out.decode()
+
+
+def _rows_of_server(address: str, query: str, values: Sequence[object]) -> list[dict[str, Any]]:
+    import psycopg
+    from psycopg.rows import dict_row
+
+    with psycopg.connect(address, row_factory=dict_row) as connection:
+        return connection.execute(query.replace("?", "%s"), values or None).fetchall()  # type: ignore[arg-type]
 
 
 async def until(holds: Any, within_s: float = 15.0, what: str = "") -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from acceptance.process import Tocsin, until, write_configuration
+from postgresql import Server
 from tocsin.errors import Refused
 from tocsin.testing.slack import SlackDouble
 from tocsin.testing.standins import StandIns, State
@@ -42,17 +43,23 @@ def test_twenty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     asyncio.run(killed_often(tmp_path, rounds=20, seed=20261124))
 
 
+@pytest.mark.timeout(300)
+def test_eight_kills_on_postgresql_lose_nothing_and_double_nothing(tmp_path: Path, postgresql_server: Server) -> None:
+    asyncio.run(killed_often(tmp_path, rounds=8, seed=20261125, server=postgresql_server.new_database()))
+
+
 @pytest.mark.torture
 @pytest.mark.timeout(1800)
 def test_two_hundred_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     asyncio.run(killed_often(tmp_path, rounds=200, seed=1))
 
 
-async def killed_often(folder: Path, *, rounds: int, seed: int) -> None:
+async def killed_often(folder: Path, *, rounds: int, seed: int, server: str | None = None) -> None:
     random = Random(seed)
     async with SlackDouble() as slack, StandIns() as systems:
         rules = RULES.format(erp=systems["erp"].url, crm=systems["crm"].url)
-        tocsin = Tocsin(write_configuration(folder, slack, rules))
+        database = server or "sqlite:///tocsin.db"
+        tocsin = Tocsin(write_configuration(folder, slack, rules, database=database), server=server)
         try:
             await tocsin.start()
             for _ in range(rounds):

@@ -76,8 +76,10 @@ def test_ready_is_said_once_after_the_start_is_in_the_journal(tmp_path: Path) ->
 
 def test_a_store_that_takes_nothing_keeps_the_daemon_from_saying_ready(tmp_path: Path) -> None:
     async def body(tocsin: Tocsin, systemd: Notified) -> None:
-        await tocsin.start()
-        await tocsin.kill(signal.SIGTERM)
+        await tocsin.spawn(environ=systemd.environ)
+        await systemd.until("READY")
+        assert await tocsin.kill(signal.SIGTERM) == 0
+        systemd.forget()
         with locked(tmp_path / "tocsin.db"):
             await tocsin.spawn(environ=systemd.environ)
             assert await systemd.hear(2.0) is None

@@ -155,8 +155,19 @@ def test_chunks_with_trailers_and_extensions_are_read(client: str) -> None:
     assert "x-late" not in seen.headers
 
 
-def test_lines_may_end_without_carriage_return(client: str) -> None:
-    seen = probe(client, sending(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok"))
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+        b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nX-A: b\r\n  c\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nX-A: a\x01b\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: Chunked\r\n\r\n2 \r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nok",
+    ],
+)
+def test_what_old_servers_send_and_browsers_take_is_taken(client: str, sent: bytes) -> None:
+    seen = probe(client, sending(sent))
     assert (seen.failure, seen.body) == (None, b"ok")
 
 
@@ -355,6 +366,9 @@ def test_a_reset_is_a_reset(client: str, sent: bytes) -> None:
         b"\x15\x03\x01\x00\x02\x02\x46" + b"\0" * 40,
         b"RTSP/1.0 200 OK\r\n\r\n",
         b"HTTP/1.1 OK\r\n\r\n",
+        b"HTTP/1.1 099 Low\r\n\r\n",
+        b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",

@@ -159,9 +159,10 @@ class DropsMissedDeadlines(Timekeeper):
     _started_at: datetime | None = None
 
     async def _keep(self, incident: int, now: datetime) -> None:
-        if self._started_at is None:
-            self._started_at = now
-        if self._started_at < now:
+        self._started_at = self._started_at or now
+        case = await self._store.write(lambda tx: tx.case_of(incident))
+        due = [clock.wake_at for clock in case.clocks if clock.wake_at is not None] if case is not None else []
+        if any(at >= self._started_at for at in due):
             await super()._keep(incident, now)
 
 

@@ -208,13 +208,16 @@ def test_a_wrong_system_is_told_at_its_place(
 FILE_CASES = [
     (
         "[]",
-        "1:1: must hold sections, as systems: or severity: (defaults, severity, systems, response, calendars, people, teams, channels)",
+        (
+            "1:1: must hold sections, as systems: or severity: (defaults, severity, systems, response, calendars,"
+            " people, teams, channels, oncall, escalation)"
+        ),
     ),
     ("sytems: {}", '1:1: unknown section "sytems" (did you mean "systems"?)'),
     ("listen: 127.0.0.1:8600", '1:1: unknown section "listen" (it is a setting: write it into tocsin.yaml)'),
     *[
         (f"{section}: {{a: 1}}", f"1:1: {section} is not in this version (leave it out)")
-        for section in ("escalation", "oncall", "maintenance", "golive", "routes", "silences", "remediation", "slo")
+        for section in ("maintenance", "golive", "routes", "silences", "remediation", "slo")
     ],
     ("systems: [erp]", "1:10: systems must be a mapping of names to entries"),
     ("systems: {erp: 5}", "1:11: erp must be a mapping with an owner and checks"),
@@ -247,7 +250,7 @@ FILE_CASES = [
     ("response: {P1: {}}", '1:12: "acknowledge" is missing (how soon somebody must answer, as 1h)'),
     ("response: {P1: {acknowledge: 0s}}", "1:30: acknowledge: must be more than nothing"),
     ("response: {P1: {acknowledge: 1h, update: 0s}}", "1:42: update: must be more than nothing"),
-    ("response: {P1: {acknowledge: 1h, escalate: x}}", "1:34: escalate is not in this version (leave it out)"),
+    ("response: {P1: {acknowledge: 1h, escalate: x}}", '1:44: unknown ladder "x" (add it under escalation:)'),
     ("response: {P1: {acknowledge: 1h, calendar: x}}", '1:44: unknown calendar "x" (known: 24x7)'),
     (
         "response: {P1: {acknowledge: 1h, remind: [100%, 50%]}}",
@@ -266,13 +269,16 @@ FILE_CASES = [
     ("people: {li.na: {slack: Li Na}}", '1:25: slack: "Li Na" is no id of a Slack user (as U0123ABCD)'),
     ("people: {li.na: {email: li.na}}", '1:25: email: "li.na" is no address of mail'),
     ("people: {li.na: {language: de}}", """1:28: language: "de" must be 'en' or 'zh_CN'"""),
-    ("people: {li.na: {phone: 1}}", '1:18: unknown key "phone" (known here: name, slack, email, login, language)'),
+    (
+        "people: {li.na: {phone: 1}}",
+        '1:18: unknown key "phone" (known here: name, slack, email, login, language, quiet)',
+    ),
     ("people: {a: {slack: U12}, b: {slack: U12}}", '1:38: slack "U12" is already that of a'),
     ("people: {a: {login: x}, b: {login: x}}", '1:36: login "x" is already that of a'),
     ("teams: {ops: {members: []}}", "1:24: members: must not be empty"),
     ("teams: {ops: {members: [li.na]}}", '1:25: unknown person "li.na" (add it under people:)'),
     ("people: {a: {}}\nteams: {a: {members: [a]}}", '2:9: "a" is the name of a person already'),
-    ("people: {a: {}}\nteams: {b: {members: [a], channel: x}}", "2:27: channel is not in this version (leave it out)"),
+    ("people: {a: {}}\nteams: {b: {members: [a], channel: x}}", '2:36: unknown channel "x" (known: slack)'),
     ("channels: {slack: {slack: C1}}", '1:12: the name "slack" is taken: it is slack.channel of the settings'),
     ("channels: {a: {}}", "1:12: a must have one kind: slack: C0123ABCD or webhook: https://…"),
     (
@@ -336,7 +342,7 @@ def test_all_errors_of_all_files_come_at_once_in_order(tmp_path: Path, monkeypat
     files = {
         "a.yaml": "systems:\n  erp:\n    tittle: x\n    owner: a\n    checks: {h: {http: a, every: 5, expect: [statsu == 1]}}\n",
         "b.yaml": "a: [\n",
-        "c.yaml": "severity:\n  - {name: a, when: 'system.teir == \"x\"', is: P9}\noncall: {a: 1}\n",
+        "c.yaml": "severity:\n  - {name: a, when: 'system.teir == \"x\"', is: P9}\nmaintenance: {a: 1}\n",
     }
     places = [(problem.file, problem.line, problem.column) for problem in problems(tmp_path, monkeypatch, files)]
     assert places == [

@@ -131,6 +131,16 @@ def test_a_deadline_that_passed_while_it_was_acknowledged_is_a_breach_at_its_tru
     assert play.actions()[-2:] == ["incident_unacknowledged", "clock_breached"]
 
 
+def test_a_breach_that_an_answer_took_back_is_told_again_when_the_answer_is_taken_back() -> None:
+    play = opened()
+    play.until(minute(60))
+    play.ack(minute(59), now=minute(61))
+    play.unack(minute(62))
+    play.time(minute(62))
+    told = [notice.key for notice in play.notices if notice.event == "breached" and notice.kind is NoticeKind.BROADCAST]
+    assert len(set(told)) == 2
+
+
 def test_taking_back_a_late_answer_leaves_the_breach() -> None:
     play = opened()
     play.until(minute(61))

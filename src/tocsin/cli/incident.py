@@ -34,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
     command(noun, "resolve", resolve, acts=True)
     command(noun, "reopen", reopen, acts=True)
     command(noun, "assign", assign, acts=True)
+    command(noun, "escalate", escalate, acts=True)
     command(noun, "pause", pause, acts=True)
     command(noun, "resume", resume, acts=True)
     command(noun, "replan", replan, acts=True)
@@ -109,6 +110,18 @@ def assign(
 ) -> int:
     """Say who works on it."""
     return _act(options, "assign", incident, person=person)
+
+
+def escalate(
+    options: Options,
+    incident: Id,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TARGET", help="person:NAME, oncall:NAME, team:NAME or channel:NAME."),
+    ] = None,
+) -> int:
+    """Run the next step of its ladder now, or call somebody who is not on it."""
+    return _act(options, "escalate", incident, to=to)
 
 
 def pause(options: Options, incident: Id, reason: Reason, clock: MaybeKind = None) -> int:

@@ -109,16 +109,29 @@ def _first(entries: Iterator[dict[str, Any]], limit: int) -> list[dict[str, Any]
     return list(islice(entries, limit))
 
 
-def verify(options: Options) -> int:
+def verify(
+    options: Options,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="FILE", help="Checkpoints that were kept elsewhere, as ops log lines."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="FINGERPRINT", help="The only key that may have signed.")
+    ] = None,
+) -> int:
     """Walk the whole chain: any edit, deletion, reordering or cut is found and named. Exit code 1 when it is broken."""
-    from tocsin.store import journal
+    from tocsin.cli.verification import verified
 
     with _reading(options) as connection:
-        found = journal.verify(connection).as_dict()
+        found = verified(connection, against, key)
     if options.json:
         print_json(found)
     elif found["ok"]:
+        checkpoints = found["checkpoints"]
         say(f"The journal is whole: {found['entries']} entries, {found['first']} to {found['last']}.")
+        say(
+            f"{checkpoints['count']} checkpoints, {checkpoints['signed']} signed by {', '.join(checkpoints['keys']) or 'no key'}."
+        )
     else:
         broken = found["broken"]
         say_styled(f"The journal is broken at entry {broken['sequence']}: {broken['why']}", "bold red")

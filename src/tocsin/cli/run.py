@@ -11,6 +11,7 @@ import typer
 
 from tocsin.cli.command import Options, command
 from tocsin.cli.output import hint, print_json, say
+from tocsin.errors import StoreError, UsageError
 
 RELOADING_S = 60.0
 
@@ -46,7 +47,11 @@ async def serve(config: Path | None, environ: Mapping[str, str], *, strict: bool
     from tocsin.config import load_settings
     from tocsin.daemon import build
 
-    return await build.run(load_settings(config, environ), environ, strict=strict)
+    try:
+        return await build.run(load_settings(config, environ), environ, strict=strict)
+    except StoreError as error:
+        # The store's troubles end only a start; while it runs they are alarms.
+        raise UsageError(str(error)) from error
 
 
 def reload(options: Options) -> int:

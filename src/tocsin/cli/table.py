@@ -21,10 +21,11 @@ COMMANDS: Mapping[str, Mapping[str, Known]] = {
         "board": Known("board", "The deadline board, live, sorted by time left."),
         "incident": Known(
             "incident",
-            "list, show, ack, unack, note, severity, resolve, reopen, assign, pause, resume, replan, exclude.",
+            "list, show, ack, unack, note, severity, resolve, reopen, assign, escalate, pause, resume, replan, exclude.",
         ),
         "check": Known("check", "Probe a system or check now, and show everything."),
         "explain": Known("explain", "Why this severity, these notices, this deadline."),
+        "oncall": Known("oncall", "show, override, export, import: who is on call."),
         "history": Known("history", "Response time and failure rate over a period."),
     },
     "Setting up": {
@@ -47,16 +48,16 @@ COMMANDS: Mapping[str, Mapping[str, Known]] = {
     },
 }
 
-GROUPS = frozenset({"incident", "clock", "channel", "demo", "notices", "log", "db"})
+GROUPS = frozenset({"incident", "oncall", "clock", "channel", "demo", "notices", "log", "db"})
 """Commands that have verbs of their own."""
 
 LATER = frozenset(
     (
-        *("doctor", "drill", "export", "followup", "golive", "import", "maintenance", "node", "oncall"),
+        *("doctor", "drill", "export", "followup", "golive", "import", "maintenance", "node"),
         *("plan", "report", "rules", "silence", "simulate", "token", "user"),
     )
 )
-LATER_VERBS = frozenset({("incident", verb) for verb in ("escalate",)})
+LATER_VERBS: frozenset[tuple[str, str]] = frozenset()
 
 EXIT_CODES = "Exit codes: 0 done or yes, 1 a 'no', 2 usage or configuration, 3 the daemon cannot be reached."
 

@@ -8,6 +8,9 @@ from tocsin.config import later
 from tocsin.config.context import Context, digest
 from tocsin.config.entries import Entries
 from tocsin.config.joined import Joined
+from tocsin.config.ladders import Known as Reachable
+from tocsin.config.ladders import LadderBuilder
+from tocsin.config.oncall import OnCallBuilder
 from tocsin.config.people import DEFAULT_CHANNEL, PeopleBuilder
 from tocsin.config.policies import PolicyBuilder
 from tocsin.config.severities import SeverityBuilder
@@ -20,14 +23,18 @@ def build(joined: Joined, context: Context) -> Rulebook:
     entries = Entries(later.refuse(joined.sections, later.RULES, context.findings), context.findings)
     ways = PeopleBuilder(entries, context)
     people, channels = ways.people(), ways.channels()
-    teams = ways.teams(people)
+    teams = ways.teams(people, channels)
     policies = PolicyBuilder(entries, context)
     calendars = policies.calendars()
     owners = {**people, **teams} if entries.has("people") or entries.has("teams") else None
     systems = SystemBuilder(entries, context, Known(owners, channels, calendars)).build()
     severity = SeverityBuilder(joined, context).build(entries.raw.get("severity"), systems)
-    response = policies.response(calendars)
+    oncall = OnCallBuilder(entries, context, people, calendars).build()
+    ladder_builder = LadderBuilder(entries, context, Reachable(people, teams, channels, oncall))
+    ladders = ladder_builder.build()
+    response = policies.response(calendars, ladders)
     default = DEFAULT_CHANNEL if DEFAULT_CHANNEL in channels else None
+    ladder_builder.check(ladders, response, systems, default)
     _warn_of_silence(systems, default, context)
     checks = [check.version for system in systems.values() for check in system.checks]
     clocks = [*(calendar.version for calendar in calendars.values()), *(policy.version for policy in response.values())]
@@ -41,6 +48,7 @@ def build(joined: Joined, context: Context) -> Rulebook:
         people=people,
         teams=teams,
         channels=channels,
+        oncall=oncall,
         reopen_within=settings.reopen_within,
         alarms_to=ways.alarms_to(channels),
         default_channel=default,

@@ -30,7 +30,9 @@ def parse_rotation(value: object) -> timedelta:
         raise ValueError(f'unknown rotation "{value}"{near}') from None
     divides_a_day = timedelta(0) < length < DAY and not DAY % length and not length % timedelta(hours=1)
     if not divides_a_day and (length < DAY or length % DAY):
-        raise ValueError(f'"{value}" is neither whole days nor hours that divide a day (write daily, weekly, 3d or 12h)')
+        raise ValueError(
+            f'"{value}" is neither whole days nor hours that divide a day (write daily, weekly, 3d or 12h)'
+        )
     if length > _LONGEST_TURN:
         raise ValueError(f"{value} is too long a turn (at most 366d)")
     return length

@@ -11,7 +11,7 @@ from tocsin.config.document import Document, Path
 from tocsin.config.words import suggestion
 from tocsin.errors import Problem
 
-MAPS = ("systems", "response", "calendars", "people", "teams", "channels")
+MAPS = ("systems", "response", "calendars", "people", "teams", "channels", "oncall", "escalation")
 """Sections of named entries."""
 SECTIONS = ("defaults", "severity", *MAPS)
 STORED = "the stored configuration"
@@ -133,6 +133,8 @@ _THINGS: Mapping[str, str] = {
     "people": "person",
     "teams": "team",
     "channels": "channel",
+    "oncall": "on-call schedule",
+    "escalation": "ladder",
 }
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from tocsin.config import later
+from tocsin.config.duty import LayerRule, OnCallRule, OverrideRule, QuietRule, StepRule
 from tocsin.config.schema import (
     Defaults,
     HttpCheck,
@@ -27,10 +28,15 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RULE_MODELS: tuple[type[BaseModel], ...] = (
     Defaults,
     HttpCheck,
+    LayerRule,
+    OnCallRule,
+    OverrideRule,
     PersonRule,
     PolicyRule,
+    QuietRule,
     SeverityEntry,
     SlackChannel,
+    StepRule,
     SystemRule,
     TcpCheck,
     TeamRule,
@@ -71,6 +77,8 @@ def _rules() -> dict[str, Any]:
             "people": _entries(_part(PersonRule)),
             "teams": _entries(_part(TeamRule)),
             "channels": _entries({"anyOf": [_part(SlackChannel), _part(WebhookChannel)]}),
+            "oncall": _entries(_part(OnCallRule)),
+            "escalation": _entries({"type": "array", "items": _part(StepRule), "minItems": 1}),
         },
         "$defs": parts,
     }

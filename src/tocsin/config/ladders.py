@@ -13,6 +13,7 @@ from tocsin.config.duty import StepRule
 from tocsin.config.entries import Entries
 from tocsin.config.spans import show_span
 from tocsin.core.escalation import offset
+from tocsin.core.model import Severity
 from tocsin.core.oncall import OnCall
 from tocsin.core.policy import ChannelSpec, Person, ResponsePolicy, Step, System, Team
 
@@ -43,9 +44,10 @@ class LadderBuilder:
         }
 
     def build(self) -> dict[str, Ladder]:
-        ladders = {}
+        ladders: dict[str, Ladder] = {}
         for name, raw in self._entries.named("escalation"):
             path: Path = ("escalation", name)
+            ladders[name] = ()
             if not isinstance(raw, list):
                 self._findings.error(path, f"{name} must be a list of steps, as - {{at: 0m, tell: {{person: li.na}}}}")
             elif not raw:
@@ -74,13 +76,15 @@ class LadderBuilder:
             if only_alike is not (isinstance(before.at, timedelta) is isinstance(after.at, timedelta)):
                 continue
             if offset(after.at, target) <= offset(before.at, target):
-                text = f"{_shown(after.at)} stands behind {_shown(before.at)}{where}: write the steps in order, each once"
+                text = (
+                    f"{_shown(after.at)} stands behind {_shown(before.at)}{where}: write the steps in order, each once"
+                )
                 self._findings.error((*path, at, "at"), text)
 
     def check(
         self,
         ladders: Mapping[str, Ladder],
-        response: Mapping[object, ResponsePolicy],
+        response: Mapping[Severity, ResponsePolicy],
         systems: Mapping[str, System],
         default: str | None,
     ) -> None:

@@ -20,8 +20,6 @@ SETTINGS = (
 )
 
 RULES = (
-    "escalation",
-    "oncall",
     "maintenance",
     "golive",
     "silences",
@@ -42,8 +40,6 @@ RULES = (
     "systems.*.checks.*.redis",
     "systems.*.checks.*.sql",
     "systems.*.checks.*.steps",
-    "response.*.escalate",
-    "response.*.acknowledge_for",
     "channels.*.apprise",
     "channels.*.dingtalk",
     "channels.*.feishu",
@@ -51,7 +47,6 @@ RULES = (
     "channels.*.pagerduty",
     "channels.*.teams",
     "channels.*.wecom",
-    "teams.*.channel",
 )
 
 KINDS = ("dns", "exec", "grpc", "heartbeat", "ping", "promql", "redis", "sql", "steps")

@@ -30,7 +30,9 @@ def _local(moment: datetime, text: str, zone: str) -> datetime:
         return first
     if first.astimezone(place).replace(tzinfo=None) != moment:
         after = first_showing(place, moment).astimezone(place).isoformat()
-        raise ValueError(f"{text} does not exist in {zone}: the clocks are put forward (the first moment after it is {after})")
+        raise ValueError(
+            f"{text} does not exist in {zone}: the clocks are put forward (the first moment after it is {after})"
+        )
     both = " or ".join(at.astimezone(place).isoformat() for at in (first, second))
     raise ValueError(f"{text} exists twice in {zone}: the clocks are put back (write {both})")
 

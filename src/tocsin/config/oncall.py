@@ -113,7 +113,9 @@ class OnCallBuilder:
         if is_weekly and weekday is None:
             self._findings.error((*path, "handover"), f"on which day? (write 'mon {written}')")
         elif not is_weekly and weekday is not None:
-            text = f"turns of {rule.rotation} do not begin on the same day each week (write '{written[4:]}', and since:)"
+            text = (
+                f"turns of {rule.rotation} do not begin on the same day each week (write '{written[4:]}', and since:)"
+            )
             self._findings.error((*path, "handover"), text)
         return weekday, at
 

@@ -7,9 +7,13 @@ from typing import Any
 
 from tocsin.config.context import Context
 from tocsin.config.document import Path
+from tocsin.config.duty import QuietRule
 from tocsin.config.entries import Entries
+from tocsin.config.oncall import hours_of
 from tocsin.config.schema import CHANNELS, PersonRule, SlackChannel, TeamRule, WebhookChannel, kinds_in
 from tocsin.config.words import suggestion
+from tocsin.config.zones import parse_zone
+from tocsin.core.calendar import Calendar
 from tocsin.core.policy import ChannelSpec, Person, Team
 
 DEFAULT_CHANNEL = "slack"
@@ -23,10 +27,32 @@ class PeopleBuilder:
         self._findings = context.findings
 
     def people(self) -> dict[str, Person]:
-        people = {name: _person(name, rule) for name, rule in self._entries.of("people", PersonRule)}
+        people = {name: self._person(name, rule) for name, rule in self._entries.of("people", PersonRule)}
         for key in ("slack", "login"):
             self._refuse_shared(people, key)
         return people
+
+    def _person(self, name: str, rule: PersonRule) -> Person:
+        return Person(
+            id=name,
+            name=rule.name or name,
+            slack=rule.slack or "",
+            email=rule.email or "",
+            login=rule.login or "",
+            language=rule.language or "",
+            quiet=self._quiet(name, rule.quiet),
+        )
+
+    def _quiet(self, name: str, rule: QuietRule | None) -> Calendar | None:
+        if rule is None:
+            return None
+        path: Path = ("people", name, "quiet")
+        zone = self._context.settings.timezone
+        try:
+            zone = zone if rule.timezone is None else parse_zone(rule.timezone)
+        except ValueError as error:
+            self._findings.error((*path, "timezone"), str(error))
+        return hours_of(self._context, f"quiet hours of {name}", rule.hours, zone, path)
 
     def _refuse_shared(self, people: Mapping[str, Person], key: str) -> None:
         """An account that is two people's would record the one's acts as the other's."""
@@ -38,14 +64,16 @@ class PeopleBuilder:
                 self._findings.error(("people", person.id, key), text)
             seen.setdefault(account, person.id)
 
-    def teams(self, people: dict[str, Person]) -> dict[str, Team]:
+    def teams(self, people: dict[str, Person], channels: Mapping[str, ChannelSpec]) -> dict[str, Team]:
         teams = {}
         for name, rule in self._entries.of("teams", TeamRule):
             for at, member in enumerate(rule.members):
                 self._context.known(member, people, "person", ("teams", name, "members", at), section="people")
             if name in people:
                 self._findings.error(("teams", name), f'"{name}" is the name of a person already', at_key=True)
-            teams[name] = Team(name, rule.title or {"": name}, tuple(rule.members))
+            if rule.channel is not None:
+                self._context.known(rule.channel, channels, "channel", ("teams", name, "channel"), section="channels")
+            teams[name] = Team(name, rule.title or {"": name}, tuple(rule.members), rule.channel or "")
         return teams
 
     def channels(self) -> dict[str, ChannelSpec]:
@@ -88,14 +116,3 @@ class PeopleBuilder:
                 self._findings.add([settings.problem("alarms_to", text)])
         default = (DEFAULT_CHANNEL,) if DEFAULT_CHANNEL in channels else ()
         return tuple(settings.alarms_to) or default
-
-
-def _person(name: str, rule: PersonRule) -> Person:
-    return Person(
-        id=name,
-        name=rule.name or name,
-        slack=rule.slack or "",
-        email=rule.email or "",
-        login=rule.login or "",
-        language=rule.language or "",
-    )

@@ -9,6 +9,7 @@ from typing import Any
 from tocsin.config.context import Context, digest
 from tocsin.config.document import Path
 from tocsin.config.entries import Entries
+from tocsin.config.ladders import Ladder
 from tocsin.config.scalars import parse_severity
 from tocsin.config.schema import PolicyRule
 from tocsin.core.calendar import ALWAYS, Calendar
@@ -46,12 +47,16 @@ class PolicyBuilder:
                 self._findings.error((*path, *problem.path), problem.message, at_key=problem.at_key)
             return None
 
-    def response(self, calendars: Mapping[str, Calendar]) -> dict[Severity, ResponsePolicy]:
-        policies = self._policies(calendars) if "response" in self._entries.raw else _built_in()
+    def response(
+        self, calendars: Mapping[str, Calendar], ladders: Mapping[str, Ladder]
+    ) -> dict[Severity, ResponsePolicy]:
+        policies = self._policies(calendars, ladders) if "response" in self._entries.raw else _built_in()
         self._warn_of_missing(policies)
         return policies
 
-    def _policies(self, calendars: Mapping[str, Calendar]) -> dict[Severity, ResponsePolicy]:
+    def _policies(
+        self, calendars: Mapping[str, Calendar], ladders: Mapping[str, Ladder]
+    ) -> dict[Severity, ResponsePolicy]:
         policies = {}
         for name, entry in (self._entries.raw["response"] or {}).items():
             path = ("response", name)
@@ -63,7 +68,9 @@ class PolicyBuilder:
             rule = self._findings.validated(PolicyRule, entry, path, stand_in={"acknowledge": "1h"})
             if rule is not None:
                 self._check(rule, path, calendars)
-                policies[severity] = _policy(severity, rule)
+                if rule.escalate is not None:
+                    self._context.known(rule.escalate, ladders, "ladder", (*path, "escalate"), section="escalation")
+                policies[severity] = _policy(severity, rule, ladders.get(rule.escalate or "", ()))
         return policies
 
     def _check(self, rule: PolicyRule, path: Path, calendars: Mapping[str, Calendar]) -> None:
@@ -84,7 +91,7 @@ def _built_in() -> dict[Severity, ResponsePolicy]:
     return {severity: _policy(severity, rule) for severity, rule in rules.items()}
 
 
-def _policy(severity: Severity, rule: PolicyRule) -> ResponsePolicy:
+def _policy(severity: Severity, rule: PolicyRule, ladder: Ladder = ()) -> ResponsePolicy:
     return ResponsePolicy(
         severity=severity,
         acknowledge=rule.acknowledge,
@@ -92,5 +99,8 @@ def _policy(severity: Severity, rule: PolicyRule) -> ResponsePolicy:
         update=rule.update,
         calendar=rule.calendar,
         remind=tuple(rule.remind),
-        version=digest([severity, rule.model_dump()]),
+        escalate=rule.escalate or "",
+        ladder=ladder,
+        acknowledge_for=rule.acknowledge_for,
+        version=digest([severity, rule.model_dump(), [[step.at, step.tell, step.repeat] for step in ladder]]),
     )

@@ -148,6 +148,10 @@ def _check(settings: Settings, findings: Findings) -> None:
         findings.error(("secrets_dir",), f"{settings.secrets_dir} is no folder")
     if settings.metrics_listen and settings.metrics_listen == settings.listen and settings.listen.port:
         findings.error(("metrics_listen",), "is the same as listen (which serves the metrics already)")
+    if settings.history_keep < settings.minutes_keep:
+        findings.error(("history_keep",), "is shorter than minutes_keep (hours are kept at least as long as minutes)")
+    if settings.history_max is not None and not settings.database.startswith("sqlite"):
+        findings.error(("history_max",), "is for SQLite (with PostgreSQL, say how long: history_keep, minutes_keep)")
     _check_slack(settings, findings)
 
 

@@ -22,7 +22,10 @@ _VALUE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 _SHARE = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)%")
 _SIZE = re.compile(r"([0-9]{1,12}) ?(B|KB|KiB|MB|MiB)?")
 _SIZES = {"": 1, "B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
+_VOLUME = re.compile(r"([0-9]{1,12}) ?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)?")
+_VOLUMES = {**_SIZES, "GB": 1000**3, "GiB": 1024**3, "TB": 1000**4, "TiB": 1024**4}
 MAX_WINDOW = 100
+MOST_KEPT = timedelta(days=36_500)
 
 
 class Strict(BaseModel):
@@ -101,6 +104,17 @@ def _bounded(least: timedelta, most: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
+def at_least(least: timedelta) -> AfterValidator:
+    """A span of days with a floor, for what is kept."""
+
+    def check(span: timedelta) -> timedelta:
+        if not least <= span <= MOST_KEPT:
+            raise ValueError(f"must be at least {least.days}d, and at most {MOST_KEPT.days}d")
+        return span
+
+    return AfterValidator(check)
+
+
 def _share(value: object) -> float:
     match = _SHARE.fullmatch(value) if isinstance(value, str) else None
     if not match:
@@ -128,6 +142,14 @@ def _size(value: object) -> int:
     if not 1 <= size <= 64 * 1024**2:
         raise ValueError(f"{value} is not between 1B and 64MiB")
     return size
+
+
+def _volume(value: object) -> int:
+    """A size of disks and databases."""
+    match = _VOLUME.fullmatch(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    if not match:
+        raise ValueError(f'"{value}" is no size (write 512MiB or 20GiB)')
+    return int(match[1]) * _VOLUMES[match[2] or ""]
 
 
 def _threshold(value: object) -> Threshold:
@@ -230,6 +252,9 @@ Shares = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": r"^\d{1,4}(\.\d{1,3})?%$"}}),
 ]
 Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({"type": ["integer", "string"], "examples": ["1MiB"]})]
+Volume = Annotated[
+    int, BeforeValidator(_volume), WithJsonSchema({"type": ["integer", "string"], "examples": ["512MiB", "20GiB"]})
+]
 FailAfter = Annotated[
     Threshold,
     BeforeValidator(_threshold),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from tocsin.config.addresses import parse_url
+from tocsin.config.duty import QuietRule
 from tocsin.config.scalars import (
     Every,
     FailAfter,
@@ -210,6 +211,8 @@ class PolicyRule(Strict):
     update: Span | None = Field(default=None, description="how often people hear something new")
     calendar: Name = Field(default="24x7", description="when its clocks run")
     remind: Shares = Field(default=[0.5, 1.0], description="shares of the target, ascending")
+    escalate: Name | None = Field(default=None, description="a ladder, by its name under escalation:")
+    acknowledge_for: Span | None = Field(default=None, description="how long an answer holds when nothing follows")
 
 
 class PersonRule(Strict):
@@ -218,11 +221,13 @@ class PersonRule(Strict):
     email: Annotated[str, _pattern(_EMAIL, "is no address of mail"), text_schema()] | None = None
     login: Annotated[str, _pattern(_LOGIN, "is no local account"), text_schema()] | None = None
     language: Literal["en", "zh_CN"] | None = None
+    quiet: QuietRule | None = Field(default=None, description="when they are told nothing but P1 directly")
 
 
 class TeamRule(Strict):
     title: TitleText | None = None
     members: list[Name] = Field(min_length=1, description="people, by their names under people:")
+    channel: Name | None = Field(default=None, description="the channel in which the team is told")
 
 
 class SlackChannel(Strict):

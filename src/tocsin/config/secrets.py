@@ -46,9 +46,14 @@ def variable(name: str) -> str:
 
 def too_open(path: Path, mode: int) -> str | None:
     """Why a secret is none: everybody on the machine may open its file. What is mounted under /run is the mounter's business."""
-    if not mode & stat.S_IRWXO or path.is_relative_to("/run"):
+    if not mode & stat.S_IRWXO or path.is_relative_to("/run") or not _is_reachable(path):
         return None
     return f"may be opened by everybody on this machine (mode {stat.S_IMODE(mode):04o}; chmod 0600 it, 0640 for a group)"
+
+
+def _is_reachable(path: Path) -> bool:
+    """Whether everybody may pass through all the folders above."""
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)
 
 
 def _read(path: Path) -> str | None:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tocsin.config.addresses import Address, is_loopback, parse_address, parse_url
-from tocsin.config.scalars import Name, SlackPlace, Strict, list_schema, parse_any_span, text_schema
+from tocsin.config.scalars import Name, SlackPlace, Strict, Volume, at_least, list_schema, parse_any_span, text_schema
 from tocsin.config.secrets import Secrets
 from tocsin.config.zones import parse_zone
 from tocsin.errors import Problem
@@ -84,6 +84,8 @@ def _channels(value: object) -> list[str]:
 Token = Annotated[SecretStr, BeforeValidator(_token), text_schema()]
 File = Annotated[Path, BeforeValidator(_path), text_schema()]
 SpanOrNone = Annotated[timedelta, BeforeValidator(parse_any_span), text_schema(examples=["2m", "0s"])]
+Kept = Annotated[SpanOrNone, at_least(timedelta(days=1))]
+JournalKept = Annotated[SpanOrNone, at_least(timedelta(days=180))]
 
 PREFIX = "TOCSIN_"
 
@@ -147,6 +149,17 @@ class Settings(BaseSettings):
     reopen_within: SpanOrNone = Field(
         default=timedelta(minutes=15), description="failing again this soon after its end reopens an incident"
     )
+
+    minutes_keep: Kept = Field(default=timedelta(days=35), description="the history minute by minute")
+    history_keep: Kept = Field(
+        default=timedelta(days=400), description="the history hour by hour, and changes of status"
+    )
+    failures_keep: Kept = Field(default=timedelta(days=90), description="each failing sample")
+    journal_keep: JournalKept = Field(default=timedelta(days=400), description="the journal; at least 180d")
+    history_max: Volume | None = Field(
+        default=None, description="an SQLite database larger than this keeps less history, as 20GiB"
+    )
+    disk_free: Volume = Field(default=512 * 1024**2, description="less free space than this is an alarm; 0: never")
 
     _file: Path | None = PrivateAttr(None)
     _warnings: tuple[Problem, ...] = PrivateAttr(())

@@ -722,10 +722,8 @@ def _tell_passed(draft: Draft, clock: Clock, items: Sequence[clocks.Passed]) -> 
     is_late = draft.now - items[0].at > clocks.LATE_AFTER
     data: dict[str, Any] = {"clock": clock.kind, "due_at": clock.due_at.isoformat(), "late": is_late}
     has_breach = any(item.is_breach for item in items)
-    # The start is in the mark: after a reopening or a rise the same share of the same kind of clock is another fact.
-    mark = (
-        f"{clock.kind}:{clock.severity}:{clock.started_at.timestamp():.0f}:{clock.due_at.timestamp():.0f}:{last.share}"
-    )
+    # After a reopening, a rise, or an answer that was taken back, the same share of the same kind of clock is another fact.
+    mark = f"v{draft.case_version}:{clock.kind}:{clock.severity}:{clock.started_at.timestamp():.0f}:{last.share}"
     if len(items) > 1:
         listed = [{"share": i.share, "at": i.at.isoformat(), "breach": i.is_breach} for i in items]
         event, data = "late_summary", {**data, "items": listed}

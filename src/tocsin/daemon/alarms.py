@@ -23,8 +23,11 @@ NAMES = (
     "blind",
     "rule",
     "configuration",
+    "escalation",
+    "oncall_gap",
     "delivery",
     "undelivered",
+    "disk",
 )
 """Every alarm there is; each is in /metrics from the first scrape, 0 while it is quiet."""
 

@@ -12,6 +12,7 @@ from tocsin.core.incident import FailingCheck, facts_of, rule_as_data
 from tocsin.core.model import NoticeKind, Reason, Severity, Status
 from tocsin.core.policy import CannotJudge, Rulebook, System
 from tocsin.core.severity import judge
+from tocsin.daemon import steps
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.history import History
 from tocsin.daemon.live import LiveState, Watched
@@ -142,6 +143,7 @@ class Answers:
                 + (f" ({clock['outcome']})" if clock["outcome"] else "")
             )
             lines += _remarks(clock)
+            lines += steps.lines_of(self._live.rulebook, incident, clock)
         if not incident["clocks"]:
             lines.append(f"no clock runs: there is no response policy for {incident['severity']}")
         return lines
@@ -275,7 +277,8 @@ def what_if(rulebook: Rulebook, system: System, check: FailingCheck, at: datetim
     notices: list[dict[str, Any]] = [_notice(at, name, f"opened as {verdict.severity}") for name in channels]
     for clock in started:
         if clock.kind.value == "response":
-            for reminder in clock.plan:
+            notices += steps.notices_of(rulebook, system.name, clock)
+            for reminder in (one for one in clock.plan if not one.tell):
                 why = f"{reminder.share:.0%} of the response target, if not acknowledged"
                 notices += [_notice(reminder.at, name, why) for name in channels]
         notices += [_notice(clock.due_at, name, f"{clock.kind.value} breached, if still open") for name in channels]

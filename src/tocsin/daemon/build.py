@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tocsin import __version__
@@ -20,24 +21,30 @@ from tocsin.daemon import systemd
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.answers import Answers
 from tocsin.daemon.apply import Applier
+from tocsin.daemon.auditor import Auditor
 from tocsin.daemon.clock import SystemClock
 from tocsin.daemon.commands import Changes, Commands, Tools
 from tocsin.daemon.configure import Configurator, Read, Sources
 from tocsin.daemon.descriptors import raise_open_files
+from tocsin.daemon.disk import Disk
 from tocsin.daemon.dispatch import Context, Dispatcher
 from tocsin.daemon.gate import Gate
+from tocsin.daemon.handover import HandOver
 from tocsin.daemon.heartbeat import Heartbeat
 from tocsin.daemon.history import History
 from tocsin.daemon.housekeeping import Housekeeping
 from tocsin.daemon.live import LiveState
 from tocsin.daemon.ops_log import OpsLog
 from tocsin.daemon.poll import Poller
+from tocsin.daemon.retention import Keep, Retention
 from tocsin.daemon.runner import TURNS_WITHIN_S, Runner
+from tocsin.daemon.seal import Seal
 from tocsin.daemon.serve import Servants, Service
 from tocsin.daemon.timekeeper import Timekeeper
 from tocsin.daemon.ways_out import WaysOut
 from tocsin.log import get_log
 from tocsin.probes import build_probes
+from tocsin.store.engine import located
 from tocsin.store.store import SqlStore
 from tocsin.web.figures import OwnFigures, StoredFigures
 from tocsin.web.metrics import Metrics
@@ -96,6 +103,8 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
     timekeeper = Timekeeper(store, alarms, applier.remember, lambda: live.rulebook)
     ops_log = OpsLog(settings.data_dir / "ops", store, alarms, settings.timezone)
     heartbeat = Heartbeat(store, alarms, clock, poller)
+    disk = Disk(_written_folders(settings), settings.disk_free, store, alarms)
+    retention = Retention(store, _keep(settings), disk.tell_over_full)
     configurator = Configurator(
         Sources(lambda: _read(settings, environ), lambda text: _restore(settings, environ, text), ways.apply),
         live,
@@ -110,9 +119,12 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
     time_loop = runner.add("timekeeper", timekeeper.step)
     dispatch_loop = runner.add("dispatch", dispatcher.step)
     alarm_loop = runner.add("alarms", alarms.step)
+    runner.add("handover", HandOver(store, alarms, lambda: live.rulebook, dispatch_loop.wake).step)
+    runner.add("auditor", Auditor(store, alarms).step)
     ops_loop = runner.add("ops_log", ops_log.step)
     runner.add("history", history.step)
     runner.add("heartbeat", heartbeat.step)
+    runner.add("disk", disk.step)
     runner.watch("poll", lambda: poller.turned_at)
     applier.wake, dispatcher.wake = apply_loop.wake, dispatch_loop.wake
 
@@ -167,7 +179,7 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
         history=history,
         ops_log=ops_log,
         heartbeat=heartbeat,
-        housekeeping=Housekeeping(store, clock, settings.timezone),
+        housekeeping=Housekeeping(store, clock, settings.timezone, Seal(settings.data_dir), retention),
         gate=gate,
         configurator=configurator,
         changes=changes,
@@ -179,6 +191,21 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
         blind_after=settings.blind_after,
     )
     return Daemon(Service(servants), commands, live, store)
+
+
+def _written_folders(settings: Settings) -> list[Path]:
+    _, path = located(settings.database, settings.base)
+    return [settings.data_dir, *([path.parent] if path is not None else [])]
+
+
+def _keep(settings: Settings) -> Keep:
+    return Keep(
+        minutes=settings.minutes_keep,
+        history=settings.history_keep,
+        failures=settings.failures_keep,
+        journal=settings.journal_keep,
+        history_max=settings.history_max,
+    )
 
 
 def _used(rulebook: Rulebook) -> set[Severity]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tocsin.core import clock_acts
+from tocsin.core import calling, clock_acts
 from tocsin.core import incident as decide
 from tocsin.core.incident import Case, Decision, FailingCheck
 from tocsin.core.model import ClockKind, Entry, Incident, Severity
@@ -16,6 +16,7 @@ from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.answers import Answers
 from tocsin.daemon.apply import Applier
 from tocsin.daemon.live import LiveState, Watched
+from tocsin.daemon.oncall import OnCallVerbs
 from tocsin.errors import NotFound, Refused, UsageError
 from tocsin.ports import Channel, Store, Transaction, WallClock
 
@@ -118,6 +119,7 @@ class Commands:
             "resume": self._resume,
             "replan": self._replan,
             "exclude": self._exclude,
+            "escalate": self._escalate,
             "explain": self._explain,
             "what_if": self._what_if,
             "history": self._history,
@@ -127,6 +129,7 @@ class Commands:
             "channel_test": self._channel_test,
             "log_tail": self._log_tail,
             "reload": self._reload,
+            **OnCallVerbs(tools).verbs,
         }
 
     async def call(self, verb: str, arguments: Arguments, *, actor: str, at: datetime | None = None) -> Any:
@@ -248,6 +251,14 @@ class Commands:
         kind, reason = _kind(ask.text("clock")), ask.text("reason")
         return await self._act(
             ask.arguments, lambda _, case, now: clock_acts.exclude(case, ask.actor, kind, reason, now)
+        )
+
+    async def _escalate(self, ask: Ask) -> Any:
+        target, rulebook = ask.optional("to"), self._tools.live.rulebook
+        if target and (wrong := calling.unknown_target(rulebook, target)) is not None:
+            raise UsageError(wrong)
+        return await self._act(
+            ask.arguments, lambda _, case, now: calling.escalate(case, rulebook, ask.actor, target, now)
         )
 
     async def _severity(self, ask: Ask) -> Any:

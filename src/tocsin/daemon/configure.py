@@ -13,6 +13,9 @@ from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.apply import Applier
 from tocsin.daemon.live import LiveState
+from tocsin.daemon.overrides import FACT as OVERRIDES
+from tocsin.daemon.overrides import laid_over
+from tocsin.daemon.overrides import read as read_overrides
 from tocsin.daemon.poll import Poller
 from tocsin.errors import ConfigurationError, Refused
 from tocsin.log import get_log
@@ -98,6 +101,7 @@ class Configurator:
         rulebook, now = read.rulebook, self._clock.now()
         before = self._live.rulebook
         stored = await self._store.write(lambda tx: _keep(tx, read, actor, now))
+        rulebook = laid_over(rulebook, read_overrides(await self._store.write(lambda tx: tx.get_fact(OVERRIDES))))
         await self._sources.changed(rulebook)
         gone = self._poller.watch(rulebook, stored)
         wanted = {(check.system, check.name) for system in rulebook.systems.values() for check in system.checks}

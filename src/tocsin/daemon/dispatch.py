@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tocsin.core.incident import Case
-from tocsin.core.model import Entry, Notice, NoticeKind
+from tocsin.core.model import Entry, IncidentState, Notice, NoticeKind
 from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms
 from tocsin.errors import DeliveryError, StoreError
@@ -122,6 +122,9 @@ class Dispatcher:
         if task.pending.notice.kind is NoticeKind.EDIT and (task.root is None or not channel.is_told_by_edits()):
             await self._store.write(lambda tx: tx.settle_notice(task.pending.id, "covered", self._clock.now()))
             return
+        if _is_past(task):
+            await self._store.write(lambda tx: tx.settle_notice(task.pending.id, "covered", self._clock.now()))
+            return
         message = self._message(name, task)
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
@@ -151,8 +154,7 @@ class Dispatcher:
         notice, case, rulebook = task.pending.notice, task.case, self._context.rulebook()
         incident = case.incident if case is not None else None
         system = rulebook.systems.get(incident.system) if incident is not None else None
-        spec = rulebook.channels.get(channel)
-        language = (spec.language if spec is not None else "") or self._context.language
+        language = rulebook.language_of(channel) or self._context.language
         # Without a root message a line has nowhere to stand: it goes out as the page.
         is_orphan = task.root is None and notice.kind in (NoticeKind.REPLY, NoticeKind.BROADCAST)
         base = self._context.public_url.rstrip("/")
@@ -236,6 +238,13 @@ async def _find(channel: Channel, message: Message, promised_at: datetime) -> Re
     return found
 
 
+def _is_past(task: Task) -> bool:
+    """Whether a page that quiet hours held back calls for nothing any more: somebody answered, or it is over."""
+    incident = task.case.incident if task.case is not None else None
+    is_held_back = "not_before" in task.pending.notice.data and task.root is None
+    return is_held_back and incident is not None and incident.state is not IncidentState.OPEN
+
+
 def _backoff(attempts: int) -> timedelta:
     return min(timedelta(seconds=2 ** min(attempts, 6)), LONGEST_BACKOFF)
 
@@ -244,7 +253,11 @@ def _next_task(tx: Transaction, channel: str, now: datetime, alarm_day: Callable
     """What to send next, with its incident as it is now."""
     for pending in tx.pending_notices(channel, now, 1):
         incident = pending.notice.incident
-        subject = alarm_day(pending.notice) if incident is None else f"incident:{incident}"
+        subject = f"incident:{incident}"
+        if incident is None:
+            # Only alarms share a thread of their day; a digest stands by itself.
+            is_alarm = pending.notice.kind is NoticeKind.ALARM
+            subject = alarm_day(pending.notice) if is_alarm else f"notice:{pending.id}"
         case = tx.case_of(incident) if incident is not None else None
         return Task(pending, case, tx.reference(channel, subject), subject, tx.last_notice_id())
     return None

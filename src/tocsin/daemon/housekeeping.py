@@ -1,4 +1,4 @@
-"""What runs on a calendar: retention of the history, and a daily checkpoint of the journal's head.
+"""What runs on a calendar: a daily checkpoint of the journal's head, signed, and retention.
 
 APScheduler keeps the calendar; the last run of each job is a row, so that what was missed runs once at the next start.
 """
@@ -14,25 +14,25 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from tocsin.core.model import Entry
+from tocsin.daemon.retention import Retention
+from tocsin.daemon.seal import Seal, fingerprint
 from tocsin.log import get_log
 from tocsin.ports import Store, WallClock
 
 log = get_log(__name__)
 
-SLICE = 500
-KEPT_FOR = timedelta(days=400)
-FAILURES_KEPT_FOR = timedelta(days=90)
 DAY = timedelta(days=1)
 
 
 class Housekeeping:
-    def __init__(self, store: Store, clock: WallClock, timezone: str) -> None:
+    def __init__(self, store: Store, clock: WallClock, timezone: str, seal: Seal, retention: Retention) -> None:
         self._store = store
         self._clock = clock
+        self._seal = seal
         self._scheduler = AsyncIOScheduler(timezone=timezone)
         self._jobs: dict[str, tuple[Callable[[datetime], Awaitable[dict[str, Any]]], CronTrigger]] = {
             "checkpoint": (self.checkpoint, CronTrigger(hour=0, minute=5, timezone=timezone)),
-            "retention": (self.retention, CronTrigger(hour=3, minute=17, timezone=timezone)),
+            "retention": (retention.run, CronTrigger(hour=3, minute=17, timezone=timezone)),
         }
 
     async def start(self) -> None:
@@ -45,7 +45,8 @@ class Housekeeping:
         now = self._clock.now()
         for name in self._jobs:
             last = await self._store.write(lambda tx, job=name: tx.last_run(job))  # type: ignore[misc]
-            if last is not None and now - last > DAY:
+            # A new database begins with a checkpoint, and so with a key.
+            if (last is not None and now - last > DAY) or (last is None and name == "checkpoint"):
                 self._scheduler.add_job(self.run, args=[name], id=f"{name}, missed", misfire_grace_time=None)
             elif last is None:
                 await self._store.write(lambda tx, job=name: tx.ran(job, now))  # type: ignore[misc]
@@ -66,23 +67,24 @@ class Housekeeping:
             log.info("A job ran", action="job_ran", job=name, **result)
 
     async def checkpoint(self, now: datetime) -> dict[str, Any]:
-        """Write the journal's head into the journal itself (and so into the ops log), dated."""
-        figures = await self._store.read(lambda q: q.figures(now))
-        sequence, hashed = figures["journal"]
-        data = {"sequence": sequence, "hash": hashed}
+        """Write the journal's head into the journal itself (and so into the ops log), dated and signed."""
+        has_key = await self._open_seal(now)
+        sequence, hashed = (await self._store.read(lambda q: q.figures(now)))["journal"]
+        data = {"sequence": sequence, "hash": hashed, "at": now.isoformat()}
+        if has_key:
+            data = await asyncio.to_thread(self._seal.sign, sequence, hashed, now.isoformat())
         await self._store.write(lambda tx: tx.append([Entry(now, "tocsin", "journal_checkpoint", "journal", data)]))
-        return data
+        return {"sequence": sequence, "hash": hashed}
 
-    async def retention(self, now: datetime) -> dict[str, Any]:
-        """Remove history that is old enough, in small slices behind every promise."""
-        gone: dict[str, Any] = {}
-        kept = {"rollups": KEPT_FOR, "transitions": KEPT_FOR, "failures": FAILURES_KEPT_FOR}
-        for table, kept_for in kept.items():
-            gone[table] = 0
-            while count := await self._store.write(
-                lambda tx, t=table, before=now - kept_for: tx.prune(t, before, SLICE),  # type: ignore[misc]
-                bulk=True,
-            ):
-                gone[table] += count
-                await asyncio.sleep(0)
-        return gone
+    async def _open_seal(self, now: datetime) -> bool:
+        """Whether there is a key; without one a checkpoint is better than none."""
+        try:
+            is_new = await asyncio.to_thread(self._seal.open)
+        except (OSError, ValueError) as error:
+            log.error("Checkpoints are not signed", action="checkpoint_unsigned", why=str(error))
+            return False
+        if is_new:
+            key = self._seal.public
+            data = {"key": key, "fingerprint": fingerprint(key)}
+            await self._store.write(lambda tx: tx.append([Entry(now, "tocsin", "journal_key_made", "journal", data)]))
+        return True

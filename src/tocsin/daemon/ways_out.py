@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from tocsin.core.escalation import PERSON
 from tocsin.core.policy import ChannelSpec, Person, Rulebook
 from tocsin.ports import Channel, Desk
 
@@ -39,7 +40,7 @@ class WaysOut:
 
     async def apply(self, rulebook: Rulebook) -> None:
         """Close what is no longer wanted, make what is new; what stays as it is is left alone."""
-        wanted = dict(rulebook.channels)
+        wanted = {**rulebook.channels, **_people(rulebook)}
         for name in [known for known, spec in self._specs.items() if wanted.get(known) != spec]:
             self._specs.pop(name)
             channel = self._channels.pop(name, None)
@@ -61,6 +62,12 @@ class WaysOut:
                 from tocsin.channels.slack.sender import SlackChannel
 
                 return SlackChannel(self._slack_api(), str(spec.options["channel"]))
+            case "person":
+                if not self.has_slack:
+                    return None
+                from tocsin.channels.slack.direct import DirectMessages
+
+                return DirectMessages(self._slack_api(), str(spec.options["user"]))
             case "webhook":
                 from tocsin.channels.webhook import WebhookChannel
 
@@ -110,3 +117,12 @@ class WaysOut:
             await channel.close()
         if self._api is not None:
             await self._api.close()
+
+
+def _people(rulebook: Rulebook) -> dict[str, ChannelSpec]:
+    """A way to each person with a Slack id, by the name under which ladders reach them. Nothing is opened before it is used."""
+    reachable = [person for person in rulebook.people.values() if person.slack]
+    return {
+        f"{PERSON}{person.id}": ChannelSpec(f"{PERSON}{person.id}", "person", {"user": person.slack})
+        for person in reachable
+    }

@@ -162,9 +162,10 @@ class SecureLine(Line):
             self._refuse(of_tls_error(error, self._name))
             self.close()
         else:
-            self._flush()
             if not self.secured.done():
                 self.secured.set_result(None)
+            # After whoever waited has written: the end of the handshake and the request leave as one packet.
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _refuse(self, failure: ProbeFailed) -> None:
         if not self.secured.done():

@@ -32,13 +32,19 @@ class People:
         actor = f"person:{self._random.choice(PEOPLE)}"
         at = self._clock.now() - timedelta(seconds=act.ago_s)
         try:
-            incident = await self._newest(desk, act.system, is_resolved=act.verb == "reopen")
-            if incident is not None:
-                result = await desk.call(act.verb, {"incident": incident, **_said(act)}, actor=actor, at=at)
-                self._heard(act, result, actor)
+            arguments = await self._arguments(desk, act)
+            if arguments is not None:
+                self._heard(act, await desk.call(act.verb, arguments, actor=actor, at=at), actor)
         except (Refused, UsageError, StoreError):
             pass
         unheard.remove(act)
+
+    async def _arguments(self, desk: Desk, act: Act) -> Mapping[str, Any] | None:
+        """What to say with the verb; None when there is nothing to do it to."""
+        if act.verb == "notices_retry":
+            return {}
+        incident = await self._newest(desk, act.system, is_resolved=act.verb == "reopen")
+        return None if incident is None else {"incident": incident, **_said(act)}
 
     async def _newest(self, desk: Desk, system: str, *, is_resolved: bool) -> int | None:
         """The newest incident of the system, or of any: people work on what there is."""

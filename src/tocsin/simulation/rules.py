@@ -73,7 +73,7 @@ def _system(name: str, dropped: frozenset[str]) -> System:
         owner="li.na",
         checks=checks,
         tier="core" if name == "erp" else "office",
-        notify=CHANNELS if name == "crm" else (),
+        notify=CHANNELS if name == "oa" else (),
     )
 
 

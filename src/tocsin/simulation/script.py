@@ -95,7 +95,15 @@ Step = tuple[Action, ...]
 """Actions that happen at the same time."""
 
 _MESSAGES = ("page was", "broadcast was", "reply was", "alarm was")
-_COMMITS = ("Commands", "Applier.withdraw", "Timekeeper._keep", "Alarms", "Dispatcher._give_up", "Dispatcher._failed")
+_COMMITS = (
+    "Commands",
+    "Applier._commit",
+    "Applier.withdraw",
+    "Timekeeper._keep",
+    "Alarms",
+    "Dispatcher._give_up",
+    "Dispatcher._failed",
+)
 RARE_POINTS = (
     "a look-up",
     *(f"{when} {message}" for when in ("before", "after") for message in _MESSAGES),
@@ -110,8 +118,8 @@ def write_script(seed: int) -> list[Step]:
     """The script of a seed: it starts with something that fails, and goes on with anything."""
     random = Random(seed)  # noqa: S311  # chance that can be repeated is the point
     steps: list[Step] = [(_failure(random),)]
-    steps += [_step(random) for _ in range(random.randint(3, 9))]
-    return steps
+    steps += [_two_people(random) if random.random() < 0.15 else _step(random) for _ in range(random.randint(3, 8))]
+    return [*steps, _two_people(random)] if random.random() < 0.3 else steps
 
 
 def _step(random: Random) -> Step:
@@ -119,10 +127,13 @@ def _step(random: Random) -> Step:
     if isinstance(first, ALONE):
         return (first,)
     rest = [_action(random) for _ in range(random.choice((0, 0, 1, 1, 2)))]
-    if isinstance(first, Act) and random.random() < 0.5:
-        # Two people at the same incident, the second while the first one's messages are on the wire.
-        rest.append(replace(_act(random), system=first.system, late=random.randint(5, 40)))
     return (first, *(action for action in rest if not isinstance(action, ALONE)))
+
+
+def _two_people(random: Random) -> Step:
+    """Two people at the same incident, the second while the first one's messages are on the wire."""
+    first = _act(random)
+    return (first, replace(_act(random), system=first.system, late=random.randint(5, 40)))
 
 
 def _action(random: Random) -> Action:
@@ -139,9 +150,9 @@ def _probe(random: Random) -> Probe:
 
 
 def _act(random: Random) -> Act:
-    verbs = ("ack", "resolve", "severity", "unack", "reopen", "note", "assign")
+    verbs = ("ack", "resolve", "severity", "unack", "reopen", "note", "assign", "notices_retry")
     return Act(
-        verb=random.choices(verbs, weights=(10, 4, 4, 2, 2, 1, 1))[0],
+        verb=random.choices(verbs, weights=(10, 4, 4, 2, 2, 1, 1, 1))[0],
         system=random.choice(tuple(CHECKS)),
         ago_s=random.choice((0.0, 0.0, 1.0, 20.0)),
         late=random.choice((0, random.randint(1, 40))),

@@ -31,15 +31,18 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A seed that broke a promise. `script` is what is left of its script when everything needless was taken out."""
+    """A seed that broke a promise. `script` is what is left of its script when everything needless was taken out.
+
+    `point` names where the one power failure of a sweep was.
+    """
 
     seed: int
     why: str
     script: tuple[Step, ...]
-    fail_at: int | None = None
+    point: str = ""
 
     def __str__(self) -> str:
-        where = "" if self.fail_at is None else f", power failure at point {self.fail_at}"
+        where = f", power failure {self.point}" if self.point else ""
         return f"seed {self.seed}{where}: {self.why}\n{describe(self.script)}"
 
 
@@ -113,10 +116,11 @@ class Search:
         fail_at = 0
         while True:
             fail_at += 1
-            world = self._play(seed, script, fail_at)
-            if isinstance(world, str):
-                failures.append(Failure(seed, world, tuple(script), fail_at))
-            elif world.record.crashes == 0:
+            world, why = self._play(seed, script, fail_at)
+            self.tally.seeds += 1
+            if why is not None:
+                failures.append(Failure(seed, why, tuple(script), " ".join(world.power.failed)))
+            if world.record.crashes == 0:
                 return failures
 
     def _shorten(self, seed: int, script: list[Step], why: str) -> tuple[list[Step], str]:
@@ -132,11 +136,10 @@ class Search:
         return script, why
 
     def _why_broken(self, seed: int, script: Sequence[Step]) -> str | None:
-        played = self._play(seed, script, None)
-        return played if isinstance(played, str) else None
+        return self._play(seed, script, None)[1]
 
-    def _play(self, seed: int, script: Sequence[Step], fail_at: int | None) -> World | str:
-        """Play a script to its quiet end; returns the world, or the promise that it broke."""
+    def _play(self, seed: int, script: Sequence[Step], fail_at: int | None) -> tuple[World, str | None]:
+        """Play a script to its quiet end; returns the world, and the promise that it broke if it did."""
         self._disk.wipe()
         random = Random(seed)  # noqa: S311  # chance that can be repeated is the point
         world = World(self._disk, random, self._parts, restarted=_check, fail_at=fail_at)
@@ -145,11 +148,11 @@ class Search:
                 runner.get_loop().set_default_executor(self._inline)
                 runner.run(_life_of(world, script))
         except Broken as broken:
-            return str(broken)
+            return world, str(broken)
         except Exception:  # noqa: BLE001  # whatever it is, it is what this seed found
-            return traceback.format_exc()
+            return world, traceback.format_exc()
         self._count(world)
-        return world
+        return world, None
 
     def _count(self, world: World) -> None:
         told = [(posted.at.isoformat(), posted.key) for posted in world.workspace.posted]

@@ -19,7 +19,7 @@ from tocsin.store.schema import meta
 
 STATEMENT_TIMEOUT_MS = 30_000
 LOCK = int.from_bytes(b"tocsin", "big")
-LEFTOVER_ENDS_WITHIN_S = 3.0
+LEFTOVER_ENDS_WITHIN_S = 2.0
 COMMIT_KEY = "last_commit"
 PASSING = frozenset({"40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03"})
 """Serialization failure, deadlock, lock not available, too many connections, the server stops, crashed, starts."""
@@ -30,6 +30,9 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": 60_000,
     "timezone": "UTC",
     "client_encoding": "UTF8",
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
 }
 _NETWORK = {
     "connect_timeout": 5,
@@ -87,13 +90,16 @@ def _engine(url: URL, name: str, *, pool_size: int, max_overflow: int, **setting
 
 
 def _take_lock(connection: Any, name: str, url: URL) -> None:
-    """Take the lock, or say who has it. A session of our own that the server has not yet missed is ended."""
+    """Take the lock, or say who has it.
+
+    The session of a daemon that was just killed ends by itself in a moment; one of our own that the server has not yet missed is ended.
+    """
     connection.autocommit = True
     with connection.cursor() as cursor:
         until = time.monotonic() + LEFTOVER_ENDS_WITHIN_S
         while not cursor.execute(_TAKE, [LOCK]).fetchone()[0]:
-            is_ours = cursor.execute(_END_LEFTOVERS, [LOCK, name]).fetchone()
-            if is_ours is None or time.monotonic() > until:
+            cursor.execute(_END_LEFTOVERS, [LOCK, name])
+            if time.monotonic() > until:
                 raise _occupied(cursor.execute(_HOLDER, [LOCK]).fetchone(), url)
             time.sleep(0.05)
     connection.autocommit = False

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, func, select
 
-from tocsin.core.model import BADNESS, Clock, Incident, IncidentState, Pause, Status
+from tocsin.core.model import BADNESS, Clock, Incident, IncidentState, Pause, Reminder, Status
 from tocsin.core.sketch import Sketch
 from tocsin.store import journal as chain
 from tocsin.store import retention
@@ -348,6 +348,19 @@ def _clock_as_json(clock: Clock) -> dict[str, Any]:
         "paused": _paused_as_json(clock),
         "pauses": [_pause_as_json(pause) for pause in clock.pauses],
         "exclusion": clock.exclusion,
+        "steps": [*(_step_as_json(s, ran=True) for s in clock.ran), *(_step_as_json(s) for s in clock.plan if s.tell)],
+        "held_until": instant(clock.held_until),
+    }
+
+
+def _step_as_json(step: Reminder, *, ran: bool = False) -> dict[str, Any]:
+    return {
+        "step": step.step,
+        "share": step.share,
+        "at": instant(step.at),
+        "tell": list(step.tell),
+        "repeat_s": step.repeat.total_seconds() if step.repeat is not None else None,
+        "ran": ran,
     }
 
 

@@ -40,13 +40,15 @@ INCIDENT = select(incidents).where(incidents.c.id == bindparam("incident"))
 LAST_INCIDENT = select(func.max(incidents.c.id))
 CLOCKS = select(clocks).where(clocks.c.incident == bindparam("incident")).order_by(clocks.c.id)
 
-TO_WAKE = (
-    select(clocks.c.incident)
+# First the clocks by their index, then their incidents: grouped in one go, SQLite would walk through every clock there ever was.
+_DUE = (
+    select(clocks.c.incident, clocks.c.wake_at)
     .where(clocks.c.wake_at <= _NOW)
-    .group_by(clocks.c.incident)
-    .order_by(func.min(clocks.c.wake_at))
+    .order_by(clocks.c.wake_at)
     .limit(_MOST)
+    .subquery()
 )
+TO_WAKE = select(_DUE.c.incident).group_by(_DUE.c.incident).order_by(func.min(_DUE.c.wake_at), _DUE.c.incident)
 NEXT_WAKE = select(clocks.c.wake_at).where(clocks.c.wake_at.is_not(None)).order_by(clocks.c.wake_at).limit(1)
 
 PENDING = (

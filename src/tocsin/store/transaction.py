@@ -115,7 +115,7 @@ class SqlTransaction:
         return tuple(sorted(stored, key=lambda clock: clock.id or 0))
 
     def incidents_to_wake(self, now: datetime, limit: int) -> list[int]:
-        """Incidents with a clock that has something due, the most overdue first."""
+        """Incidents with a clock that has something due, the most overdue first: those of the `limit` most overdue clocks."""
         return list(self.connection.execute(statements.TO_WAKE, {"now": now, "most": limit}).scalars())
 
     def next_wake(self) -> datetime | None:

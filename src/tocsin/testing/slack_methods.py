@@ -11,7 +11,10 @@ from typing import Any
 from tocsin.testing import slack_checks
 from tocsin.testing.slack_workspace import BOT, BOT_USER, TEAM, Channel, Posted, Workspace
 
-SCOPES = ("chat:write", "channels:history", "groups:history", "channels:read", "groups:read", "users:read")
+SCOPES = (
+    *("chat:write", "channels:history", "groups:history", "im:history", "channels:read", "groups:read", "im:write"),
+    "users:read",
+)
 NEEDED = {
     "chat.postMessage": "chat:write",
     "chat.postEphemeral": "chat:write",
@@ -19,6 +22,7 @@ NEEDED = {
     "conversations.history": "channels:history",
     "conversations.replies": "channels:history",
     "conversations.info": "channels:read",
+    "conversations.open": "im:write",
     "users.info": "users:read",
 }
 LARGEST_PAGE = 999
@@ -57,6 +61,7 @@ class Methods:
             "chat.update": self._update,
             "conversations.history": self._history,
             "conversations.info": self._info,
+            "conversations.open": self._open_direct,
             "conversations.replies": self._replies,
             "users.info": self._user,
             "views.open": self._open_view,
@@ -170,8 +175,18 @@ class Methods:
         self.views = [*self.views[-49:], view]
         return {"view": view}
 
+    def _open_direct(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        user = str(arguments.get("users"))
+        if user not in self.workspace.users:
+            raise DeclinedError("users_not_found")
+        return {"channel": {"id": self.workspace.direct(user).id}}
+
     def _known(self, arguments: Mapping[str, Any]) -> Channel:
-        channel = self.workspace.channels.get(str(arguments.get("channel")))
+        named = str(arguments.get("channel"))
+        # Slack takes a person's id for their conversation with the app where something is posted.
+        is_posted = "text" in arguments and "ts" not in arguments
+        channel = self.workspace.direct(named) if named in self.workspace.users and is_posted else None
+        channel = channel or self.workspace.channels.get(named)
         if channel is None:
             raise DeclinedError("channel_not_found")
         return channel

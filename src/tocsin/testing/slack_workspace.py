@@ -104,6 +104,11 @@ class Workspace:
         self._last_us = max(self._last_us + 1, time.time_ns() // 1000)
         return f"{self._last_us // 1_000_000}.{self._last_us % 1_000_000:06d}"
 
+    def direct(self, user: str) -> Channel:
+        """A user's conversation with the app, made when it is first needed."""
+        identity = f"D{user[1:]}"
+        return self.channels.setdefault(identity, Channel(identity, f"@{self.users[user]}"))
+
     def find(self, channel: str, ts: str) -> Posted | None:
         known = self.channels.get(channel)
         return next((m for m in known.messages if m.ts == ts), None) if known else None

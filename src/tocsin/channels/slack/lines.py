@@ -18,6 +18,9 @@ from tocsin.core.model import ClockKind, IncidentState, NoticeKind
 TEXT_MAX = 1200
 REASON_MAX = 800
 ITEMS_SHOWN = 8
+NAMES_CALLED = 10
+DETOURS = ("no_slack", "nobody_on_call", "unknown")
+TARGETS = ("person", "oncall", "team", "channel")
 CLOCK_EVENTS = ("reminder", "breached", "late_summary")
 
 
@@ -48,6 +51,8 @@ def headed(view: View, told: str) -> str:
 
 def _who_must_hear(view: View) -> str:
     incident = view.message.incident
+    if view.message.event == "escalated":
+        return ""
     if incident is not None and incident.state is IncidentState.ACKNOWLEDGED and incident.acknowledged_by:
         return view.person(incident.assignee or incident.acknowledged_by)
     return view.person(incident.assignee) if incident is not None and incident.assignee else owner(view)
@@ -227,6 +232,58 @@ def _assigned(view: View) -> str:
     return view.say("line.assigned", actor=_actor(view), to=view.person(str(_get(view, "to") or "?")))
 
 
+def _escalated(view: View) -> str:
+    """Whom a step of the ladder, or a person, calls. These are mentions: it is meant that their phones ring."""
+    listed = _get(view, "people")
+    people = [str(person) for person in listed[:NAMES_CALLED]] if isinstance(listed, list | tuple) else []
+    who = ", ".join(view.person(f"person:{person}") for person in people) or _target(view)
+    note = str(_get(view, "detour") or "")
+    detour = view.say(f"line.{note}", target=_target(view)) if note in DETOURS else ""
+    if _get(view, "actor"):
+        return view.say("line.called", actor=_actor(view), who=who, detour=detour)
+    told = view.say("line.escalated", step=_text(view, "step", 10), who=who, detour=detour)
+    return f"{told} {view.say('line.told_late')}" if _get(view, "late") else told
+
+
+def _target(view: View) -> str:
+    kind, _, name = str(_get(view, "target") or "?").partition(":")
+    return view.say(f"target.{kind}", name=inline(name, 80)) if kind in TARGETS else inline(kind, 80)
+
+
+def _acknowledgement_expired(view: View) -> str:
+    at = _instant(view, _get(view, "acknowledged_at"))
+    return view.say("line.acknowledgement_expired", actor=_actor(view), at=at)
+
+
+def _handover(view: View) -> str:
+    """The digest for whoever takes over: until when, and what is open."""
+    data = view.message.data
+    listed = [one for one in data.get("incidents") or () if isinstance(one, Mapping)]
+    until = _at(view, "until") if data.get("until") else view.say("line.until_open")
+    person = view.person(f"person:{data.get('person')}")
+    head = view.say("line.handover", person=person, oncall=_text(view, "oncall", 80), until=until)
+    before = data.get("previous")
+    if before:
+        head = f"{head} {view.say('line.handover_from', person=view.actor(f'person:{before}'))}"
+    items = [_open_incident(view, one) for one in listed[:ITEMS_SHOWN]]
+    count = data.get("count")
+    if isinstance(count, int) and count > len(items):
+        items.append(view.say("line.item_more", count=count - len(items)))
+    return "\n".join([head, *(items or [view.say("line.nothing_open")])])
+
+
+def _open_incident(view: View, one: Mapping[str, Any]) -> str:
+    due = times.read_instant(one.get("due_at"))
+    return view.say(
+        "line.open_incident",
+        severity=inline(one.get("severity", "?"), 4),
+        title=inline(one.get("title", "?"), 150),
+        incident=inline(one.get("id", "?"), 12),
+        state=view.say(f"state.{one.get('state')}") if one.get("state") in ("open", "acknowledged") else "?",
+        due="" if due is None else view.say("line.open_due", due=view.when(due)),
+    )
+
+
 def _check_joined(view: View) -> str:
     text = code_block(_get(view, "text") or "", TEXT_MAX)
     return view.say("line.check_joined", check=_text(view, "check"), text=text).rstrip()
@@ -283,6 +340,9 @@ LINES: Mapping[str, Callable[[View], str]] = {
     "resumed": _resumed,
     "replanned": _replanned,
     "excluded": _excluded,
+    "escalated": _escalated,
+    "acknowledgement_expired": _acknowledgement_expired,
+    "handover": _handover,
     "check_joined": _check_joined,
     "check_left": _check_left,
     "no_longer_watched": _no_longer_watched,

@@ -38,8 +38,8 @@ class View:
         return inline(name_of(actor, self.message.people, self.say), NAME_MAX)
 
     def person(self, identity: str) -> str:
-        """Call a person, by a mention where their Slack id is known."""
-        person = self.message.people.get(identity.removeprefix("person:"))
+        """Call a person (one that an account spoke for, too), by a mention where their Slack id is known."""
+        person = self.message.people.get(identity.rpartition("person:")[2])
         return self.actor(identity) if person is None else mention(person.slack, person.name)
 
     def clock(self, kind: ClockKind) -> Clock | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from httptools import (
     HttpParserCallbackError,
     HttpParserError,
-    HttpParserUpgrade,
     HttpResponseParser,
 )
 
@@ -24,6 +23,7 @@ from tocsin.probes.http.headers import (
 )
 from tocsin.probes.http.redirect import is_redirect
 
+CODING = b"transfer-encoding"
 FRAMING = 8
 """A body in chunks of one byte is six times as long on the wire."""
 
@@ -72,8 +72,13 @@ class Answer:
         self._stays_open = False
         self._wire = 0
         self._parser = HttpResponseParser(self)
-        # Old servers end lines with a bare line feed; between a probe and its server that fools nobody.
-        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        # What old servers send and browsers take; between a probe and its server it fools nobody.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_chunked_length=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
 
     @property
     def has_begun(self) -> bool:
@@ -97,8 +102,6 @@ class Answer:
         self._wire += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            self.is_complete = self.has_spare = True
         except HttpParserError as error:
             self._refuse(error)
         if self._wire > MAX_HEAD:
@@ -126,12 +129,18 @@ class Answer:
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.has_head:
             self._fields.append((name, value))
+            if b"\0" in value:
+                raise ProbeFailed(Reason.PROTOCOL, "the answer has a NUL in a header")
+            if len(name) == len(CODING) and name.lower() == CODING and value.lower() != b"chunked":
+                raise ProbeFailed(Reason.PROTOCOL, "the answer has a Transfer-Encoding other than chunked")
 
     def on_headers_complete(self) -> None:
         status = self.status = self._parser.get_status_code()
         if len(self._fields) > MAX_FIELDS:
             raise too_many_headers()
-        if status < 200 and status != 101:
+        if status < 200:
+            if status < 100 or status == 101:
+                raise ProbeFailed(Reason.PROTOCOL, f"the answer has the status {status}, which was not asked for")
             self._is_interim = True
             return
         self.headers = Headers(self._fields)

@@ -37,14 +37,14 @@ class Network(httpx.AsyncBaseTransport):
         self._target = target
         self._origin = origin
         self._opener = opener
-        self._pools: dict[bool, httpcore.AsyncConnectionPool] = {}
+        self._pools: dict[tuple[str, bool], httpcore.AsyncConnectionPool] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
         self.has_connected = False
         # An answer that never gets to its body would keep the parser busy until the timeout.
         self.head_room = 2 * MAX_HEAD
-        pool = await self._pool((url.scheme, url.host, url.port or PORTS[url.scheme]) == self._origin)
+        pool = await self._pool(url.scheme, (url.scheme, url.host, url.port or PORTS[url.scheme]) == self._origin)
         assert isinstance(request.stream, httpx.AsyncByteStream)
         answer = await pool.handle_async_request(
             httpcore.Request(
@@ -66,16 +66,17 @@ class Network(httpx.AsyncBaseTransport):
         for pool in self._pools.values():
             await pool.aclose()
 
-    async def _pool(self, is_own: bool) -> httpcore.AsyncConnectionPool:
-        pool = self._pools.get(is_own)
+    async def _pool(self, scheme: str, is_own: bool) -> httpcore.AsyncConnectionPool:
+        pool = self._pools.get((scheme, is_own))
         if pool is None:
             tls = self._target.tls if is_own else for_another_origin(self._target.tls)
             self.progress.stage = Stage.PREPARING
-            context = await self._opener.contexts.get(tls, ALPN)
-            pool = self._pools[is_own] = await self._new_pool(context, _Backend(self, self._opener, self._target, tls))
+            context = await self._opener.contexts.get(tls, ALPN) if scheme == "https" else None
+            backend = _Backend(self, self._opener, self._target, tls)
+            pool = self._pools[scheme, is_own] = await self._new_pool(context, backend)
         return pool
 
-    async def _new_pool(self, context: ssl.SSLContext, backend: _Backend) -> httpcore.AsyncConnectionPool:
+    async def _new_pool(self, context: ssl.SSLContext | None, backend: _Backend) -> httpcore.AsyncConnectionPool:
         if self._target.proxy is None:
             return httpcore.AsyncConnectionPool(
                 ssl_context=context, network_backend=backend, max_connections=CONNECTIONS
