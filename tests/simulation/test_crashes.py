@@ -23,9 +23,9 @@ OFTEN = 300
 
 A_WHOLE_INCIDENT: list[Step] = [
     (Bother((Trouble.LOST,)), Probe("erp/db", Status.DOWN, 2)),
-    (Act("ack", "erp", ago_s=20.0), Probe("oa/web", Status.DOWN, 2)),
+    (Act("ack", "erp", ago_s=20.0), Probe("erp/health", Status.DOWN, 3)),
     (Wait(15_000.0),),
-    (Reload("oa/web"), Act("resolve", "erp", anyway=True)),
+    (Reload("erp/health"), Act("resolve", "erp", anyway=True)),
 ]
 
 

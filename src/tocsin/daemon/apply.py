@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from tocsin.core.check import Transition
 from tocsin.core.clock import unworkable
 from tocsin.core.incident import Case, Decision, FailingCheck, reconcile, withdraw
-from tocsin.core.model import Entry, Sample
+from tocsin.core.model import Entry, Sample, Status
 from tocsin.core.policy import Rulebook, System
 from tocsin.core.severity import RuleFault
 from tocsin.daemon.alarms import Alarms
@@ -42,8 +42,9 @@ def settle(tx: Transaction, unit: Unit) -> tuple[Case, Decision, frozenset[str]]
     """Write the changes of status and whatever the incident becomes of them. Returns the case, the decision, and the held checks."""
     stored = tx.stored_checks(unit.system.name)
     held = {name for (_, name), check in stored.items() if check.is_held}
-    failing_now = {check.name for check in unit.failing}
-    held &= failing_now
+    # Up once is enough to be let go, even if it failed again before this commit.
+    held &= {check.name for check in unit.failing}
+    held -= {name for name, transition, _ in unit.changes if transition.status is Status.UP}
     for name, transition, sample in unit.changes:
         _record_change(tx, unit.system.name, name, transition, sample)
     for check in unit.checks:

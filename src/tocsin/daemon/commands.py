@@ -157,7 +157,7 @@ class Commands:
         limit = ask.number("limit", default=200, low=1, high=1000)
         before = ask.arguments.get("before")
         return await self._tools.answers.incidents(
-            everything=bool(ask.arguments.get("all")), limit=limit, before=None if before is None else int(before)
+            everything=bool(ask.arguments.get("all")), limit=limit, before=None if before is None else ask.number("before", default=0, low=0, high=2**53)
         )
 
     async def _incident_show(self, ask: Ask) -> Any:
@@ -190,7 +190,7 @@ class Commands:
         state, incident = ask.arguments.get("state"), ask.arguments.get("incident")
         limit = ask.number("limit", default=200, low=1, high=1000)
         return await self._tools.store.read(
-            lambda q: q.notices(state=state, incident=None if incident is None else int(incident), limit=limit)
+            lambda q: q.notices(state=state, incident=None if incident is None else ask.number("incident", default=0, low=1, high=2**53), limit=limit)
         )
 
     async def _channel_list(self, _: Ask) -> Any:
@@ -300,9 +300,17 @@ class Commands:
             other = tx.has_other_unresolved(case.incident) if case.incident is not None else None
             if other is not None:
                 return decide.refuse(case, f"#{other} is open for the same system: work on that one")
-            return decide.reopen(case, rulebook, ask.actor, reason, now)
+            decision = decide.reopen(case, rulebook, ask.actor, reason, now)
+            if decision.refused is None:
+                tx.release_checks(case.system)
+            return decision
 
-        return await self._act(ask.arguments, work)
+        result = await self._act(ask.arguments, work)
+        for watched in self._tools.live.watched.get(result["system"], {}).values():
+            watched.is_held = False
+        # What fails still is of this incident again, and its recovery will end it.
+        self._tools.applier.consider(result["system"])
+        return result
 
     async def _act(self, arguments: Arguments, act: Act) -> Any:
         """Decide and commit on one incident, then answer with it."""
@@ -347,7 +355,7 @@ class Commands:
         which = ask.arguments.get("id")
 
         def unit(tx: Transaction) -> int:
-            count = tx.retry_notices(None if which is None else int(which))
+            count = tx.retry_notices(None if which is None else ask.number("id", default=0, low=1, high=2**53))
             if count:
                 tx.append([Entry(ask.at, ask.actor, "notices_retried", "outbox", {"count": count, "notice": which})])
             return count

@@ -42,6 +42,7 @@ def always(picture: Picture, record: Record, workspace: Workspace) -> Iterator[s
         yield from breaches_are_recorded(picture, incident, record)
         yield from answers_end_the_response(picture, incident)
         yield from everything_is_promised(picture, incident)
+    yield from checks_are_the_journal(picture, record)
     yield from recoveries_are_true(picture, record)
     yield from nothing_unpromised_is_sent(picture, workspace)
     yield from nothing_is_told_twice(workspace)
@@ -135,6 +136,19 @@ def _lateness(incident: Incident, line: Line, record: Record, is_taken_back: boo
         yield f"#{incident.id}: the breach at {due_at} was found late and not marked so"
     if is_late and not is_taken_back and record.kept_time_within(due_at, due_at + LATE_AFTER):
         yield f"#{incident.id}: the breach at {due_at} was marked late although the timekeeper had its turn in time"
+
+
+def checks_are_the_journal(picture: Picture, record: Record) -> Iterator[str]:
+    """A check is stored as what its last change made it; one that was dropped is forgotten."""
+    changes = (line for line in picture.lines if line["action"] == "check_changed")
+    last = {line["subject"].partition(":")[2]: line["data"]["to"] for line in changes}
+    for check, status in last.items():
+        system, _, name = check.partition("/")
+        stored = picture.checks.get((system, name))
+        if stored is None and check in record.dropped_ever:
+            continue
+        if stored is None or stored.status != status:
+            yield f"{check} is stored as {stored.status if stored else 'nothing'}, its last change was to {status}"
 
 
 def recoveries_are_true(picture: Picture, record: Record) -> Iterator[str]:

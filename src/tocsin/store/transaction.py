@@ -145,6 +145,10 @@ class SqlTransaction:
         mine = (checks.c.system == system) & checks.c.name.in_(list(names))
         self.connection.execute(update(checks).where(mine).values(is_held=True))
 
+    def release_checks(self, system: str) -> None:
+        mine = (checks.c.system == system) & checks.c.is_held
+        self.connection.execute(update(checks).where(mine).values(is_held=False))
+
     def forget_check(self, system: str, name: str) -> None:
         self.connection.execute(delete(checks).where(checks.c.system == system, checks.c.name == name))
 
