@@ -81,6 +81,22 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (["incident", "reopen", "142", "--reason", "again"], "reopen", {"incident": "142", "reason": "again"}),
         (["incident", "assign", "142", "li.na"], "assign", {"incident": "142", "person": "li.na"}),
+        (
+            ["incident", "pause", "142", "--reason", "supplier"],
+            "pause",
+            {"incident": "142", "reason": "supplier", "clock": None},
+        ),
+        (
+            ["incident", "resume", "142", "--clock", "resolution"],
+            "resume",
+            {"incident": "142", "reason": None, "clock": "resolution"},
+        ),
+        (["incident", "replan", "142", "--reason", "agreed"], "replan", {"incident": "142", "reason": "agreed"}),
+        (
+            ["incident", "exclude", "142", "--clock", "response", "--reason", "a drill"],
+            "exclude",
+            {"incident": "142", "reason": "a drill", "clock": "response"},
+        ),
     ],
 )
 def test_acts_ask_for_one_verb(place: Path, words: list[str], verb: str, arguments: Mapping[str, Any]) -> None:

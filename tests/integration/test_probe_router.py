@@ -258,3 +258,34 @@ def test_connections_are_kept_only_within_their_limit() -> None:
     idle, connections = run("wire", work)
     assert idle == 3
     assert connections >= 9
+
+
+def test_a_reload_keeps_the_connections_of_checks_that_stay() -> None:
+    async def work() -> list[int]:
+        async with ScriptedServer(answering(200, b"ok")) as server, prober("wire") as one:
+            counted = []
+            for path, timeout_s in (("/a", 5), ("/a", 5), ("/a", 4), ("/b", 4)):
+                check = http_check(server.url(path), timeout=timedelta(seconds=timeout_s))
+                assert (await observe(one, check)).failure is None
+                counted.append(server.connections)
+            return counted
+
+    assert run("wire", work) == [1, 1, 1, 2]
+
+
+def test_a_check_that_goes_away_while_it_is_probed_leaves_no_connection() -> None:
+    async def slow(visit: Visit) -> None:
+        await asyncio.sleep(0.05)
+        await visit.answer(200)
+
+    async def work() -> None:
+        async with ScriptedServer(slow) as server, prober("wire") as one:
+            assert isinstance(one, WireProber)
+            check = http_check(server.url())
+            probing = asyncio.ensure_future(observe(one, check))
+            await until(lambda: server.requests)
+            one.forget(check)
+            assert (await probing).failure is None
+            assert one.idle == 0
+
+    run("wire", work)

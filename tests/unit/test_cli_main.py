@@ -48,11 +48,6 @@ def test_command_of_a_later_version_is_refused_as_such(name: str, capsys: pytest
     assert "is not in this version" in json.loads(captured.out)["errors"][0]["message"]
 
 
-def test_later_verb_of_a_known_noun_is_refused_as_such(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["incident", "pause", "142"]) == 2
-    assert "'incident pause' is not in this version" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("words", "text"),
     [

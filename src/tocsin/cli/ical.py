@@ -78,7 +78,7 @@ def _names(event: Any) -> Iterator[str]:
     """Who an event is about, the surest first."""
     if OWN in event:
         yield str(event[OWN])
-    attendees = event.get("ATTENDEE", ())
+    attendees = event.get("ATTENDEE", [])
     for attendee in attendees if isinstance(attendees, list) else [attendees]:
         yield str(attendee).lower().removeprefix("mailto:")
     yield str(event.get("SUMMARY", "")).strip()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tocsin.core import ladder
 from tocsin.core.incident import Case, Decision, Draft, refuse, say_something_new
-from tocsin.core.model import IncidentState, NoticeKind
+from tocsin.core.model import IncidentState
 from tocsin.core.policy import Rulebook
 
 
@@ -23,7 +23,6 @@ def escalate(case: Case, rulebook: Rulebook, actor: str, target: str, now: datet
         return refuse(case, "it is acknowledged, so its ladder stands still (call somebody with --to person:NAME)")
     elif ladder.run_next(draft, rulebook, actor) is None:
         return refuse(case, "its ladder has no further step (call somebody with --to person:NAME)")
-    draft.tell(NoticeKind.EDIT, "escalated", {})
     return draft.done()
 
 

@@ -6,7 +6,7 @@ shows its time or a later one, so it stays at 09:00 when the clocks change. Inst
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -173,6 +173,11 @@ def ends_at(calendar: Calendar, at: datetime) -> datetime:
     return reached
 
 
-def changes(oncall: OnCall, after: datetime, within: timedelta) -> Iterator[Shift]:
-    """Yield the shifts that begin after an instant, within a span."""
-    yield from (shift for shift in shifts(oncall, after, after + within) if shift.start > after)
+def stays_until(turns: Sequence[Shift]) -> datetime:
+    """How long the first of some shifts' person stays, for whatever reason."""
+    end = turns[0].end
+    for turn in turns[1:]:
+        if turn.person != turns[0].person:
+            break
+        end = turn.end
+    return end

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from tocsin.core import escalation
 from tocsin.core.clock import TOO_OLD_TO_TELL
 from tocsin.core.ladder import response_of
 from tocsin.core.model import Entry, Incident, Notice, NoticeKind, Priority
-from tocsin.core.oncall import OnCall, Shift, gaps, shifts
+from tocsin.core.oncall import OnCall, Shift, gaps, shifts, stays_until
 from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms
 from tocsin.ports import Store, Transaction
@@ -24,8 +24,11 @@ from tocsin.ports import Store, Transaction
 FACT = "oncall_on_duty"
 LOOK_AGAIN = timedelta(seconds=30)
 LOOK_AHEAD = timedelta(days=7)
+TURN_AHEAD = timedelta(days=31)
+"""How far the end of a turn is looked for."""
 LOOK_FOR_GAPS_EVERY = timedelta(hours=1)
 LISTED = 20
+SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ def hand_over(tx: Transaction, rulebook: Rulebook, now: datetime) -> dict[str, D
     before: dict[str, Any] = json.loads(text) if text else {}
     known: dict[str, Duty] = {}
     for name, oncall in rulebook.oncall.items():
-        current = shifts(oncall, now, now + LOOK_AHEAD)[0]
+        turns = shifts(oncall, now, now + TURN_AHEAD)
+        current = replace(turns[0], end=stays_until(turns))
         known[name] = Duty(current.person, current.end)
         was = before.get(name)
         if was is not None and was["person"] != current.person:
@@ -98,10 +102,11 @@ def hand_over(tx: Transaction, rulebook: Rulebook, now: datetime) -> dict[str, D
 
 def _changed_at(oncall: OnCall, looked_until: datetime, now: datetime) -> datetime:
     """The true instant of a hand-over that was due; now, where an override brought it about."""
-    passed = (
-        shifts(oncall, looked_until - timedelta(seconds=1), now + timedelta(seconds=1)) if looked_until <= now else ()
-    )
-    return passed[-1].start if len(passed) > 1 else now
+    if looked_until > now:
+        return now
+    turns = shifts(oncall, looked_until - SECOND, now + SECOND)
+    last = [turn for turn in turns if turn.person != turns[-1].person]
+    return last[-1].end if last else now
 
 
 def _tell(
@@ -118,7 +123,7 @@ def _tell(
         "oncall": oncall.name,
         "person": current.person,
         "previous": previous,
-        "until": current.end.isoformat() if current.end < now + LOOK_AHEAD else None,
+        "until": current.end.isoformat() if current.end < now + TURN_AHEAD else None,
         "count": len(found),
         "incidents": [_listed(tx, incident) for incident in found[-LISTED:]],
     }

@@ -16,12 +16,14 @@ from apscheduler.triggers.cron import CronTrigger
 from tocsin.core.model import Entry
 from tocsin.daemon.retention import Retention
 from tocsin.daemon.seal import Seal, fingerprint
+from tocsin.errors import StoreError
 from tocsin.log import get_log
 from tocsin.ports import Store, WallClock
 
 log = get_log(__name__)
 
 DAY = timedelta(days=1)
+PUT_OFF = timedelta(minutes=5)
 
 
 class Housekeeping:
@@ -56,11 +58,15 @@ class Housekeeping:
             self._scheduler.shutdown(wait=False)
 
     async def run(self, name: str) -> None:
-        """Run a job now; a job that fails is logged and comes again on its next day."""
+        """Run a job now; one that fails is logged and comes again on its next day, or soon where only the store was away."""
         now = self._clock.now()
         try:
             result = await self._jobs[name][0](now)
             await self._store.write(lambda tx: tx.ran(name, now))
+        except StoreError as error:
+            log.error("A job is put off: the store is away", action="job_put_off", job=name, error=str(error))
+            again = {"id": f"{name}, again", "replace_existing": True, "misfire_grace_time": None}
+            self._scheduler.add_job(self.run, "date", run_date=now + PUT_OFF, args=[name], **again)
         except Exception:
             log.exception("A job failed", action="job_failed", job=name)
         else:

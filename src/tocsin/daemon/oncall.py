@@ -27,13 +27,13 @@ def shown(oncall: OnCall, people: Mapping[str, Person], at: datetime, days: int)
     """Who is on call at an instant, and who will be for some days: the shape of `oncall show --json`."""
     end = at + timedelta(days=days)
     turns = schedules.shifts(oncall, at, end)
-    person = turns[0].person if turns else None
+    person, until = turns[0].person, schedules.stays_until(turns)
     return {
         "name": oncall.name,
         "at": _instant(at),
         "person": person,
         "person_name": _name(people, person),
-        "until": _instant(turns[0].end) if turns and turns[0].end < end else None,
+        "until": _instant(until) if until < end else None,
         "shifts": [
             {
                 "from": _instant(turn.start),

@@ -142,13 +142,16 @@ def _grave_enough(picture: Picture, record: Record, incident: Incident, grave: s
 
 
 def _held(picture: Picture) -> set[str]:
-    """Checks whose incident somebody closed although they failed, and which were not up since."""
+    """Checks whose incident somebody closed although they failed, and which were neither up nor taken up again since."""
     held: set[str] = set()
     for line in picture.lines:
         kind, _, name = line["subject"].partition(":")
         if line["action"] == "incident_resolved":
             system = picture.incidents[int(name)].system
             held |= {f"{system}/{check}" for check in line["data"].get("still_failing", ())}
+        elif line["action"] == "incident_reopened" and line["actor"] != "tocsin":
+            system = picture.incidents[int(name)].system
+            held = {check for check in held if not check.startswith(f"{system}/")}
         elif line["action"] == "check_changed" and not Status(line["data"]["to"]).is_failing:
             held.discard(name)
         elif kind == "configuration":

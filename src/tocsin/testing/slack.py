@@ -201,7 +201,8 @@ class SlackDouble:
             if method == "apps.connections.open":
                 address = f"ws://{self._address}/link?ticket={self.sockets.ticket()}"
                 return web.json_response({"ok": True, "url": address})
-            return web.json_response(self.methods.call(method, arguments))
+            scopes = {"X-OAuth-Scopes": ",".join(sorted(self.methods.scopes))}
+            return web.json_response(self.methods.call(method, arguments), headers=scopes)
         except DeclinedError as error:
             if error.retry_after is None:
                 return web.json_response(error.answer)

@@ -13,7 +13,7 @@ from tocsin.testing.slack_workspace import BOT, BOT_USER, TEAM, Channel, Posted,
 
 SCOPES = (
     *("chat:write", "channels:history", "groups:history", "im:history", "channels:read", "groups:read", "im:write"),
-    "users:read",
+    *("users:read", "metadata.message:read"),
 )
 NEEDED = {
     "chat.postMessage": "chat:write",

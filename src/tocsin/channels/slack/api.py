@@ -49,6 +49,13 @@ class SlackApi:
             raise DeliveryError("Slack answered apps.connections.open without an address")
         return str(answer["url"])
 
+    async def identity(self) -> tuple[Mapping[str, Any], frozenset[str]]:
+        """Whom the token speaks for, and the scopes that it was granted."""
+        answer = await self._answer("auth.test", http_verb="POST")
+        headers = {str(name).lower(): value for name, value in answer.headers.items()}
+        granted = str(headers.get("x-oauth-scopes", ""))
+        return answer.data, frozenset(scope.strip() for scope in granted.split(",") if scope.strip())
+
     async def answer_privately(self, url: str, text: str) -> None:
         """Say something that only the person who clicked sees, by the address that came with the click."""
         import aiohttp
@@ -93,6 +100,10 @@ class SlackApi:
         return self._session
 
     async def _call(self, method: str, **request: Any) -> Mapping[str, Any]:
+        answer = await self._answer(method, **request)
+        return answer.data if isinstance(answer.data, Mapping) else {}
+
+    async def _answer(self, method: str, **request: Any) -> Any:
         import aiohttp
         from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -105,14 +116,13 @@ class SlackApi:
         # The library stumbles with these over answers that are JSON or text, but not an object.
         stumbles = (AttributeError, TypeError, KeyError, ValueError)
         try:
-            answer = await self.client().api_call(method, **request)
+            return await self.client().api_call(method, **request)
         except SlackApiError as error:
             raise _meaning(method, error) from error
         except never_left as error:
             raise failures.unreached(method, error) from error
         except (aiohttp.ClientError, TimeoutError, OSError, SlackClientError, *stumbles) as error:
             raise failures.unanswered(method, error) from error
-        return answer.data if isinstance(answer.data, Mapping) else {}
 
 
 def _meaning(method: str, error: Any) -> DeliveryError:

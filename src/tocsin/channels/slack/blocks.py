@@ -67,7 +67,8 @@ def fallback(view: View, incident: Incident) -> str:
     """What a phone's notification and a screen reader say: the same, in one paragraph, without markup."""
     emoji, state = standing(view, incident)
     clock = view.clock(ClockKind.RESPONSE)
-    is_owed = incident.state is IncidentState.OPEN and clock is not None and clock.is_running
+    is_running = clock is not None and clock.is_running and not clock.is_paused
+    is_owed = incident.state is IncidentState.OPEN and is_running
     return view.say(
         "page.fallback",
         due=view.say("page.fallback_due", when=view.deadline(clock.due_at)) if is_owed and clock is not None else "",

@@ -126,7 +126,18 @@ class Post:
     def remember(self, origin: Origin, session: TlsSession) -> None:
         self._sessions[origin] = session
 
+    def adopt(self, check: Check) -> bool:
+        """Go on for the same check as it was read again; False when it asks for something else now."""
+        if check.target != self.target:
+            return False
+        self.check = check
+        self.timeout_s = check.timeout.total_seconds()
+        self.needs_body = check.judge.needs_body
+        return True
+
     def close(self) -> None:
+        """Keep nothing any more, nor what a probe under way will bring back."""
+        self._keeps = False
         for link in self._links.values():
             self._idle.discard(link)
             link.line.close()
