@@ -18,7 +18,7 @@ from tocsin.core.policy import ResponsePolicy
 
 LI = "person:li.na"
 FIRST = {
-    P1: replace(POLICIES[P1], update=30 * MINUTE),
+    P1: replace(POLICIES[P1], update=30 * MINUTE, acknowledge_for=HOUR),
     P2: replace(POLICIES[P2], update=2 * HOUR, calendar="office"),
 }
 SECOND_EDITION = {
@@ -69,8 +69,8 @@ STEPS = st.lists(
 
 
 def as_told(clock: Clock) -> Clock:
-    """A stored clock without what is no figure: its row, and what is still to be told."""
-    return replace(clock, id=None, plan=())
+    """A stored clock without what is no figure: its row, what was told, and what is still to be."""
+    return replace(clock, id=None, plan=(), ran=(), held_until=None)
 
 
 def in_order(clocks: Any) -> list[Clock]:

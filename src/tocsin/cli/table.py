@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, Mapping[str, Known]] = {
         "db": Known("db", "status, upgrade, copy: the database of Tocsin's own data."),
         "backup": Known("backup", "Everything in one verified file, while the daemon runs."),
         "restore": Known("restore", "A backup in the place of the database."),
+        "doctor": Known("doctor", "Clock, names, ports, rights, Slack, disk: is all around it right."),
     },
 }
 
@@ -53,7 +54,7 @@ GROUPS = frozenset({"incident", "oncall", "clock", "channel", "demo", "notices",
 
 LATER = frozenset(
     (
-        *("doctor", "drill", "export", "followup", "golive", "import", "maintenance", "node"),
+        *("drill", "export", "followup", "golive", "import", "maintenance", "node"),
         *("plan", "report", "rules", "silence", "simulate", "token", "user"),
     )
 )
