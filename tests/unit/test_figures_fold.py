@@ -64,7 +64,8 @@ ACTS: dict[str, Act] = {
 }
 STEPS = st.lists(
     st.tuples(st.sampled_from(sorted(ACTS)), st.sampled_from([0, 1, 5, 29, 31, 61, 200, 700]), st.booleans()),
-    max_size=14,
+    min_size=4,
+    max_size=20,
 )
 
 
@@ -82,7 +83,7 @@ def through_json(entry: Entry) -> Entry:
     return replace(entry, data=json.loads(json.dumps(entry.data)))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(steps=STEPS)
 def test_the_fold_of_an_incidents_entries_is_its_clocks(steps: list[tuple[str, int, bool]]) -> None:
     play, now = Play(replace(a_rulebook(), response=FIRST)), T0

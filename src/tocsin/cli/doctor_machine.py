@@ -24,7 +24,7 @@ def daemon(options: Options) -> list[Finding]:
     try:
         found = options.client(PING_S).call("ping")
     except DaemonUnreachable as error:
-        text = str(error).splitlines()[0]
+        text = str(error).partition(";")[0]
         return [Finding("daemon", Level.WARNING, text, "start it with 'tocsin run' or 'systemctl start tocsin'")]
     except TocsinError as error:
         return [Finding("daemon", Level.PROBLEM, str(error), "see its log")]

@@ -121,5 +121,13 @@ def _print_imagined(system: str, status: str, found: Mapping[str, Any]) -> None:
     if found.get("update_s"):
         say(f"From the acknowledgement on people must hear something new every {span(found['update_s'])}.")
     say()
-    notices = [(local(notice["at"]), notice["channel"], notice["why"]) for notice in found["notices"]]
-    print_table(("AT", "CHANNEL", "WHY"), notices, empty="Nobody would be told: the system has no channel.")
+    notices = [
+        (
+            local(notice["at"]),
+            "" if notice["to"] == notice["channel"] else notice["to"],
+            notice["channel"] or "-",
+            notice["why"],
+        )
+        for notice in found["notices"]
+    ]
+    print_table(("AT", "WHO", "CHANNEL", "WHY"), notices, empty="Nobody would be told: the system has no channel.")

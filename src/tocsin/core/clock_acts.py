@@ -40,7 +40,7 @@ def pause(
     chosen = [clock.kind for clock in _running(case.clocks) if clock.kind in wanted and not clock.is_paused]
     if not chosen:
         return refuse(case, _why_none_to_pause(case, wanted))
-    draft = Draft(case, now)
+    draft = Draft(case, now, rulebook)
     draft.clocks = tuple(note_passed(draft, clock) if clock.kind in chosen else clock for clock in draft.clocks)
     say_something_new(draft, rulebook, now)
     draft.clocks = tuple(
@@ -70,7 +70,7 @@ def resume(
     if not chosen:
         named = " or ".join(kinds) or "no"
         return refuse(case, f"its {named} clock is not paused" if kinds else "no clock of it is paused")
-    draft = Draft(case, now)
+    draft = Draft(case, now, rulebook)
     draft.clocks = tuple(
         clocks.resume(rulebook, clock, now) if clock.kind in chosen else clock for clock in draft.clocks
     )
@@ -99,7 +99,7 @@ def replan(case: Case, rulebook: Rulebook, actor: str, reason: str, now: datetim
         return refuse(case, "it is resolved already: no clock of it runs")
     if incident.severity not in rulebook.response:
         return refuse(case, f"there is no response policy for {incident.severity} now: its clocks stay as they are")
-    draft = Draft(case, now)
+    draft = Draft(case, now, rulebook)
     note_passed_deadlines(draft, now)
     with resumed(draft, rulebook):
         before = _running(draft.clocks)

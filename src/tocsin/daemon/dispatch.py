@@ -125,14 +125,21 @@ class Dispatcher:
         if _is_past(task):
             await self._store.write(lambda tx: tx.settle_notice(task.pending.id, "covered", self._clock.now()))
             return
-        message = self._message(name, task)
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
-                reference = await self._find_or_send(channel, message, task)
+                reference = await self._find_or_send(channel, self._message(name, task), task)
         except TimeoutError:
             await self._failed(name, task, DeliveryError(f"no answer within {SEND_WITHIN_S:.0f} s", unknown=True))
         except DeliveryError as error:
             await self._failed(name, task, error)
+        except Exception as error:
+            # A fault of our own in one message must neither end the worker nor keep it spinning: it is put off like a lost answer.
+            log.exception(
+                "A notice could not be sent", action="notice_fault", channel=name, key=task.pending.notice.key
+            )
+            await self._failed(
+                name, task, DeliveryError(f"a fault in sending: {error!r} (please report this)", unknown=True)
+            )
         else:
             await self._sent(name, task, reference)
 

@@ -22,7 +22,10 @@ ON_THE_WIRE = 5
 
 
 class Trouble(StrEnum):
-    """What can become of one call. LOST: accepted, and the answer never came. UNSURE: not accepted, and nobody can tell."""
+    """What can become of one call. LOST: accepted, and the answer never came. UNSURE: not accepted, and nobody can tell.
+
+    FAULT: the channel's own code fails in a way that nobody thought of.
+    """
 
     RATE_LIMITED = "rate_limited"
     TRANSIENT = "transient"
@@ -31,6 +34,7 @@ class Trouble(StrEnum):
     HANG_ACCEPTED = "hang_accepted"
     HANG_REFUSED = "hang_refused"
     PERMANENT = "permanent"
+    FAULT = "fault"
 
 
 @dataclass(slots=True)
@@ -122,6 +126,8 @@ class SimulatedChannel:
                     self._accept(message)
                 self._clock.advance(HANG)
                 raise TimeoutError
+            case Trouble.FAULT:
+                raise RuntimeError("a fault in the channel's code")
             case Trouble.PERMANENT:
                 self._workspace.refused.add(message.key)
                 raise DeliveryError("channel_not_found", permanent=True)

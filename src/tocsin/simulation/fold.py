@@ -52,7 +52,7 @@ def _apply(folded: Folded, line: Line) -> None:
             folded.acknowledged_by, folded.reopened = None, folded.reopened + 1
         case "incident_acknowledged":
             folded.state, folded.acknowledged_by = "acknowledged", line["actor"]
-        case "incident_unacknowledged":
+        case "incident_unacknowledged" | "acknowledgement_expired":
             folded.state, folded.acknowledged_by = "open", None
         case "incident_severity_changed":
             folded.severity = data["to"]

@@ -174,7 +174,7 @@ def answers_end_the_response(picture: Picture, incident: Incident) -> Iterator[s
     for line in picture.lines_of.get(incident.id, []):
         if line["action"] == "incident_acknowledged":
             answered_at = _at(line)
-        elif line["action"] in ("incident_unacknowledged", "incident_reopened"):
+        elif line["action"] in ("incident_unacknowledged", "acknowledgement_expired", "incident_reopened"):
             answered_at = None
         elif answered_at is not None and _is_response(line) and _at(line) > answered_at:
             yield f"#{incident.id} was acknowledged at {answered_at}, yet {line['action']} at {line['at']}"

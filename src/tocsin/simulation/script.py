@@ -184,7 +184,7 @@ def _restart(random: Random) -> Restart:
 
 
 def _bother(random: Random) -> Bother:
-    weights = (4, 3, 4, 3, 2, 2, 2)
+    weights = (4, 3, 4, 3, 2, 2, 2, 1)
     troubles = random.choices(tuple(Trouble), weights=weights, k=random.randint(1, 3))
     return Bother(tuple(troubles), random.choice((0, 0, 0, 1, 3)))
 
