@@ -39,7 +39,7 @@ def test_backup_of_a_running_daemon_brings_its_incidents_back(tmp_path: Path) ->
                 await until(lambda: tocsin.rows("SELECT id FROM notices WHERE state = 'sent'"), what="the page")
                 code, said = await tocsin.command("backup", "b", "--json")
                 assert code == 0, said
-                taken = json.loads(said)
+                taken = json.loads(said[said.index("{") :])
                 assert taken["tables"]["incidents"] == 1
                 code, said = await tocsin.command("backup", "b")
                 assert (code, "--force" in said) == (2, True)
@@ -49,7 +49,7 @@ def test_backup_of_a_running_daemon_brings_its_incidents_back(tmp_path: Path) ->
                 (tmp_path / "tocsin.db").write_bytes(b"\0" * 4096)
                 code, said = await tocsin.command("restore", "b", "--json")
                 assert code == 0, said
-                restored = json.loads(said)
+                restored = json.loads(said[said.index("{") :])
                 assert restored["head"] == taken["head"]
                 assert Path(restored["kept"]).read_bytes() == b"\0" * 4096
                 await tocsin.start()

@@ -13,11 +13,9 @@ import pytest
 from fake_daemon import FakeDaemon, refusal, result
 from tocsin.cli.main import main
 
-NOW = datetime.now(UTC)
-
 
 def instant(minutes: float) -> str:
-    return (NOW + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
+    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
 
 
 def clock(kind: str = "response", due: float = 59.5, **over: Any) -> dict[str, Any]:

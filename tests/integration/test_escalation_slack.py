@@ -114,6 +114,31 @@ def test_what_if_and_explain_name_who_would_be_told(tmp_path: Path) -> None:
     run(tmp_path, walk)
 
 
+def test_without_the_scope_for_direct_messages_people_are_told_all_the_same(tmp_path: Path) -> None:
+    async def walk(h: House) -> None:
+        h.slack.methods.scopes -= {"im:write"}
+        incident = await h.fail()
+        await h.turn()
+        await h.ask("ack", incident=incident)
+        await h.turn()
+        (page,) = h.said_to(LINA)
+        assert (page.text.startswith("🔵 P1"), page.edits) == (True, 1)
+
+    run(tmp_path, walk)
+
+
+def test_a_direct_message_whose_answer_was_lost_is_found_and_not_sent_twice(tmp_path: Path) -> None:
+    async def walk(h: House) -> None:
+        await h.fail()
+        h.slack.script("chat.postMessage", [Fault.reset(acts=True), Fault.reset(acts=True)])
+        await h.tell()
+        await h.turn(minutes=0.1)
+        assert [len(h.said_to(LINA)), len(h.said_to(TEAM))] == [1, 1]
+        assert await h.ready() == []
+
+    run(tmp_path, walk)
+
+
 # --- quiet hours ---
 
 QUIET = RULES.replace("slack: U0LINA,", "slack: U0LINA, quiet: {hours: {mon-sun: ['09:00-11:00']}},").replace(

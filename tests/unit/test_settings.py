@@ -153,6 +153,8 @@ def test_every_setting_can_come_from_the_environment() -> None:
         "TOCSIN_ALARMS_TO": "a,b",
         "TOCSIN_BLIND_AFTER": "1m",
         "TOCSIN_REOPEN_WITHIN": "2m",
+        "TOCSIN_JOURNAL_KEEP": "200d",
+        "TOCSIN_FAILURES_KEEP": "30d",
     }
     settings = load_settings(None, environ)
     given = {name for name in Settings.model_fields if settings.is_given(name)}

@@ -48,7 +48,9 @@ def too_open(path: Path, mode: int) -> str | None:
     """Why a secret is none: everybody on the machine may open its file. What is mounted under /run is the mounter's business."""
     if not mode & stat.S_IRWXO or path.is_relative_to("/run") or not _is_reachable(path):
         return None
-    return f"may be opened by everybody on this machine (mode {stat.S_IMODE(mode):04o}; chmod 0600 it, 0640 for a group)"
+    return (
+        f"may be opened by everybody on this machine (mode {stat.S_IMODE(mode):04o}; chmod 0600 it, 0640 for a group)"
+    )
 
 
 def _is_reachable(path: Path) -> bool:

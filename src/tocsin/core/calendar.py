@@ -28,7 +28,7 @@ YEARS = range(1901, 2200)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-class CalendarHasNoHours(ValueError):  # noqa: N818
+class CalendarHasNoHours(ValueError):
     """The calendar has not the working time that was asked for: none in five years on end, or not enough before the year 2200."""
 
 

@@ -86,6 +86,10 @@ class Ask:
     def optional(self, name: str) -> str:
         return self.text(name) if self.arguments.get(name) else ""
 
+    def whole(self, name: str) -> int | None:
+        """A whole number that may be left out."""
+        return None if self.arguments.get(name) is None else self.number(name, default=0, low=0, high=2**53)
+
     def number(self, name: str, *, default: int, low: int, high: int) -> int:
         value = self.arguments.get(name, default)
         try:
@@ -155,9 +159,9 @@ class Commands:
 
     async def _incident_list(self, ask: Ask) -> Any:
         limit = ask.number("limit", default=200, low=1, high=1000)
-        before = ask.arguments.get("before")
+        before = ask.whole("before")
         return await self._tools.answers.incidents(
-            everything=bool(ask.arguments.get("all")), limit=limit, before=None if before is None else ask.number("before", default=0, low=0, high=2**53)
+            everything=bool(ask.arguments.get("all")), limit=limit, before=before
         )
 
     async def _incident_show(self, ask: Ask) -> Any:
@@ -187,11 +191,9 @@ class Commands:
         return await self._tools.answers.history(system, check or None, start, end)
 
     async def _notices_list(self, ask: Ask) -> Any:
-        state, incident = ask.arguments.get("state"), ask.arguments.get("incident")
+        state, incident = ask.arguments.get("state"), ask.whole("incident")
         limit = ask.number("limit", default=200, low=1, high=1000)
-        return await self._tools.store.read(
-            lambda q: q.notices(state=state, incident=None if incident is None else ask.number("incident", default=0, low=1, high=2**53), limit=limit)
-        )
+        return await self._tools.store.read(lambda q: q.notices(state=state, incident=incident, limit=limit))
 
     async def _channel_list(self, _: Ask) -> Any:
         return await self._tools.answers.channels()
@@ -352,10 +354,10 @@ class Commands:
     # --- telling and configuration ---
 
     async def _notices_retry(self, ask: Ask) -> Any:
-        which = ask.arguments.get("id")
+        which = ask.whole("id")
 
         def unit(tx: Transaction) -> int:
-            count = tx.retry_notices(None if which is None else ask.number("id", default=0, low=1, high=2**53))
+            count = tx.retry_notices(which)
             if count:
                 tx.append([Entry(ask.at, ask.actor, "notices_retried", "outbox", {"count": count, "notice": which})])
             return count

@@ -83,9 +83,7 @@ def _refused(method: str, code: str, body: Mapping[str, Any]) -> DeliveryError:
     hint = PERMANENT.get(code)
     needed = f" (needs {body['needed']})" if code == "missing_scope" and body.get("needed") else ""
     text = f"Slack refused {method}: {shown}{needed}{f': {hint}' if hint else ''}"
-    return DeliveryError(
-        text, permanent=hint is not None, unknown=code in PERHAPS_DONE, is_root_gone=code in ROOT_GONE
-    )
+    return DeliveryError(text, permanent=hint is not None, unknown=code in PERHAPS_DONE, is_root_gone=code in ROOT_GONE)
 
 
 def limited(method: str, retry_after: str | None) -> RateLimitError:
