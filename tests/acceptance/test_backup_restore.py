@@ -46,6 +46,8 @@ def test_backup_of_a_running_daemon_brings_its_incidents_back(tmp_path: Path) ->
                 code, said = await tocsin.command("restore", "b")
                 assert (code, "another Tocsin" in said) == (1, True)
                 await tocsin.kill()
+                for file in tmp_path.glob("tocsin.db-*"):
+                    file.unlink()
                 (tmp_path / "tocsin.db").write_bytes(b"\0" * 4096)
                 code, said = await tocsin.command("restore", "b", "--json")
                 assert code == 0, said

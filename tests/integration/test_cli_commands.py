@@ -14,8 +14,18 @@ from fake_daemon import FakeDaemon, refusal, result
 from tocsin.cli.main import main
 
 
+started_at = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def _now() -> None:
+    """Each test has an instant of its own: a run may take longer than the deadlines in it."""
+    global started_at
+    started_at = datetime.now(UTC)
+
+
 def instant(minutes: float) -> str:
-    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
+    return (started_at + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
 
 
 def clock(kind: str = "response", due: float = 59.5, **over: Any) -> dict[str, Any]:

@@ -155,6 +155,10 @@ def test_every_setting_can_come_from_the_environment() -> None:
         "TOCSIN_REOPEN_WITHIN": "2m",
         "TOCSIN_JOURNAL_KEEP": "200d",
         "TOCSIN_FAILURES_KEEP": "30d",
+        "TOCSIN_MINUTES_KEEP": "30d",
+        "TOCSIN_HISTORY_KEEP": "300d",
+        "TOCSIN_HISTORY_MAX": "1GiB",
+        "TOCSIN_DISK_FREE": "1GiB",
     }
     settings = load_settings(None, environ)
     given = {name for name in Settings.model_fields if settings.is_given(name)}
