@@ -25,10 +25,14 @@ def main() -> int:
         return 0
     with closing(Search()) as search:
         for seed in seeds:
+            told = len(search.tally.failures)
             if asked.sweep:
                 search.tally.failures += search.sweep(seed, write_script(seed))
             else:
                 search.run([seed], stop_at=asked.stop_at)
+            for failure in search.tally.failures[told:]:
+                sys.stdout.write(f"{failure}\n\n")
+                sys.stdout.flush()
             if len(search.tally.failures) >= asked.stop_at:
                 break
             if (seed - asked.first + 1) % SAID_EVERY == 0:
@@ -47,8 +51,6 @@ def _arguments() -> argparse.Namespace:
 
 
 def _say(tally: Tally) -> int:
-    for failure in tally.failures:
-        sys.stdout.write(f"{failure}\n\n")
     untried = sorted(name for name in tally.passed if not tally.failed[name])
     sys.stdout.write(
         f"{tally.seeds} seeds: {tally.crashes} crashes, {tally.incidents} incidents, {tally.messages} messages, "
