@@ -13,7 +13,6 @@ import pytest
 from fake_daemon import FakeDaemon, refusal, result
 from tocsin.cli.main import main
 
-
 started_at = datetime.now(UTC)
 
 

@@ -21,6 +21,8 @@ NAMES = (
     "late_loop",
     "loop_failed",
     "blind",
+    "clock_step",
+    "calendar",
     "rule",
     "configuration",
     "escalation",

@@ -19,6 +19,7 @@ from tocsin.core.policy import Check, Rulebook
 from tocsin.daemon import alarms as alarm_names
 from tocsin.daemon import systemd
 from tocsin.daemon.alarms import Alarms
+from tocsin.daemon.almanac import Almanac
 from tocsin.daemon.answers import Answers
 from tocsin.daemon.apply import Applier
 from tocsin.daemon.auditor import Auditor
@@ -125,6 +126,7 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
     runner.add("history", history.step)
     runner.add("heartbeat", heartbeat.step)
     runner.add("disk", disk.step)
+    runner.add("almanac", Almanac(store, alarms, clock.reading, lambda: live.rulebook).step)
     runner.watch("poll", lambda: poller.turned_at)
     applier.wake, dispatcher.wake = apply_loop.wake, dispatch_loop.wake
 

@@ -16,7 +16,7 @@ from tocsin.ports import Store, Transaction
 log = get_log(__name__)
 
 SLICE = 500
-CHECKS_AT_ONCE = 8
+CHECKS_AT_ONCE = 4
 REST_S = 0.02
 LEAST_SHARE = 0.1
 SHARE_STEP = 0.1
