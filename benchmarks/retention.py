@@ -3,7 +3,7 @@
     python -m benchmarks.retention [MEGABYTES] [SECONDS]
 
 A database of so many megabytes (1000) is made, its history is pruned and compacted for so many seconds (60) while 500 checks of a local
-server are probed twice a second. Compared with the same time without retention. Target: the 99th percentile of lateness under 50 ms.
+server are probed twice a second; before that the same without retention. Target: the 99th percentile of lateness under 50 ms.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tocsin.daemon.live import LiveState
 from tocsin.daemon.loop import run
 from tocsin.daemon.poll import Poller
 from tocsin.daemon.retention import Keep, Retention
+from tocsin.ports import Transaction
 from tocsin.probes import build_probes
 from tocsin.store.store import SqlStore
 
@@ -90,6 +91,10 @@ def rulebook(folder: Path, port: int) -> Rulebook:
     (folder / "rules" / "all.yaml").write_text(text + "\n")
     (folder / "tocsin.yaml").write_text("timezone: UTC\n")
     return load(folder / "tocsin.yaml", {}).rules.rulebook
+
+
+def promise(tx: Transaction) -> None:
+    tx.put_fact("benchmark", "kept")
 
 
 async def commits(store: SqlStore, took_s: list[float]) -> None:
@@ -160,6 +165,5 @@ def main() -> None:
         run(measured(database, seconds, with_retention=True))
 
 
-import sys as _s; _s.setswitchinterval(0.001)
 if __name__ == "__main__":
     main()

@@ -12,9 +12,9 @@ from contextlib import closing
 
 import pytest
 
-from tocsin.core.model import Status
+from tocsin.core.model import Severity, Status
 from tocsin.simulation.channel import Trouble
-from tocsin.simulation.script import Act, Bother, Probe, Reload, Step, Wait
+from tocsin.simulation.script import Act, Bother, Fail, Probe, RefuseWrites, Reload, Restart, Sleep, Step, Wait
 from tocsin.simulation.search import Search
 
 HUNDREDS = range(1, 1001, 100)
@@ -27,6 +27,41 @@ A_WHOLE_INCIDENT: list[Step] = [
     (Wait(15_000.0),),
     (Reload("erp/health"), Act("resolve", "erp", anyway=True)),
 ]
+
+
+ONCE_BROKEN: dict[str, list[Step]] = {
+    "what waits for a postponed line keeps the dispatcher spinning": [
+        (Probe("oa/web", Status.DOWN, 3),),
+        (Bother((Trouble.LOST, Trouble.HANG_ACCEPTED)),),
+        (Act("ack", "oa"),),
+    ],
+    "a line that went out before its thread began is looked for in the thread": [
+        (Bother((Trouble.PERMANENT, Trouble.LOST)),),
+        (Restart(300.0),),
+    ],
+    "two alarms start a thread each": [
+        (Bother((Trouble.HANG_ACCEPTED, Trouble.HANG_ACCEPTED)), RefuseWrites(3)),
+        (Probe("crm/api", Status.UP, 3), Fail(23, 300.0)),
+    ],
+    "a dropped check takes along what waits to be written of the others": [
+        (Probe("crm/web", Status.DOWN, 3),),
+        (Reload("crm/web"), Probe("crm/api", Status.DOWN, 3)),
+    ],
+    "a fault in a channel's code keeps its worker spinning": [
+        (Bother((Trouble.FAULT, Trouble.FAULT)), Probe("erp/db", Status.DOWN, 3)),
+    ],
+    "a deadline that passed in a stop is lost when the answer comes first": [
+        (Probe("erp/db", Status.DOWN, 2),),
+        (Sleep(4000.0), Act("ack", "erp")),
+        (Sleep(15_000.0), Act("resolve", "erp", anyway=True), Probe("erp/db", Status.UP, 2)),
+    ],
+    "an acknowledged incident without a policy gets a response clock when it rises": [
+        (Probe("oa/web", Status.DOWN, 3),),
+        (Act("ack", "oa"),),
+        (Act("severity", "oa", severity=Severity.P1),),
+    ],
+}
+"""Bugs that were found, each by the shortest script that found it."""
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +99,12 @@ def test_the_power_failed_at_every_kind_of_point_that_is_passed_often(search: Se
 def test_an_incident_survives_a_power_failure_at_each_of_its_points(search: Search) -> None:
     failures = search.sweep(1, A_WHOLE_INCIDENT)
     assert not failures, "\n\n".join(map(str, failures))
+
+
+@pytest.mark.parametrize("bug", ONCE_BROKEN)
+def test_what_was_once_broken_stays_mended(search: Search, bug: str) -> None:
+    failures = [search.try_script(seed, ONCE_BROKEN[bug]) for seed in range(1, 9)]
+    assert failures == [None] * 8, "\n\n".join(map(str, failures))
 
 
 def test_the_same_seeds_are_the_same_in_every_process() -> None:

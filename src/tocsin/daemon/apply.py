@@ -205,7 +205,7 @@ class Applier:
             case, decision = await self._store.write(
                 lambda tx, s=system, n=names, r=rulebook, t=now: _withdraw(tx, r, s, n, actor, t)  # type: ignore[misc]
             )
-            self._live.transitions.pop(system, None)
+            self._live.forget_transitions(system, names)
             self.remember(case, decision)
 
 

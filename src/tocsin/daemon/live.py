@@ -5,7 +5,7 @@ thread, read by everybody else.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -99,6 +99,13 @@ class LiveState:
         waiting.append((check, transition, sample))
         if len(waiting) > TRANSITIONS_KEPT:
             del waiting[0]
+
+    def forget_transitions(self, system: str, checks: Collection[str]) -> None:
+        """Drop what waits of checks that went away; the changes of the others are still to be committed."""
+        waiting = self.transitions.pop(system, [])
+        kept = [change for change in waiting if change[0] not in checks]
+        if kept:
+            self.transitions[system] = kept
 
     def refresh(self, now: datetime) -> None:
         """Bring the shown statuses up to date (a check becomes unobserved by the passing of time alone)."""

@@ -139,13 +139,13 @@ def _lateness(incident: Incident, line: Line, record: Record, is_taken_back: boo
 
 
 def checks_are_the_journal(picture: Picture, record: Record) -> Iterator[str]:
-    """A check is stored as what its last change made it; one that was dropped is forgotten."""
+    """A check is stored as what its last change made it; one that was dropped is forgotten, and starts anew when it comes back."""
     changes = (line for line in picture.lines if line["action"] == "check_changed")
     last = {line["subject"].partition(":")[2]: line["data"]["to"] for line in changes}
     for check, status in last.items():
         system, _, name = check.partition("/")
         stored = picture.checks.get((system, name))
-        if stored is None and check in record.dropped_ever:
+        if check in record.dropped_ever and (stored is None or stored.status == Status.UNOBSERVED):
             continue
         if stored is None or stored.status != status:
             yield f"{check} is stored as {stored.status if stored else 'nothing'}, its last change was to {status}"

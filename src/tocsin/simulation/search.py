@@ -100,7 +100,10 @@ class Search:
         return self.tally
 
     def try_seed(self, seed: int) -> Failure | None:
-        script = write_script(seed)
+        return self.try_script(seed, write_script(seed))
+
+    def try_script(self, seed: int, script: list[Step]) -> Failure | None:
+        """Play a script; the seed only chooses who hears what first."""
         why = self._why_broken(seed, script)
         self.tally.seeds += 1
         if why is None:
