@@ -23,6 +23,7 @@ log = get_log(__name__)
 
 RETRY_AFTER = timedelta(seconds=1)
 ASK_AGAIN = timedelta(minutes=1)
+COMMITS_WITHIN = timedelta(seconds=1)
 Change = tuple[str, Transition, Sample]
 
 
@@ -56,6 +57,13 @@ def settle(tx: Transaction, unit: Unit) -> tuple[Case, Decision, frozenset[str]]
     failing = tuple(replace(check, is_held=check.name in held) for check in unit.failing)
     decision = reconcile(case, unit.rulebook, unit.system, failing, unit.now)
     return tx.commit_decision(case, decision), decision, frozenset(held)
+
+
+def _decided_at(taken: list[Change], now: datetime) -> datetime:
+    """When the store was away, the decision is of the instant of the last change, not of the day it could be written."""
+    if taken and now - taken[-1][1].at > COMMITS_WITHIN:
+        return taken[-1][1].at
+    return now
 
 
 def _is_older(case: Case, known: Case) -> bool:
@@ -149,8 +157,8 @@ class Applier:
         if known is None:
             self._live.transitions.pop(system, None)
             return
-        now = self._clock.now()
         taken = self._live.transitions.pop(system, [])
+        now = _decided_at(taken, self._clock.now())
         checks = tuple(stored_of(watched) for watched in self._live.watched.get(system, {}).values())
         unit = Unit(known, self._live.rulebook, self._live.failing(system, now), tuple(taken), checks, now)
         try:
