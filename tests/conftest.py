@@ -9,7 +9,7 @@ import pytest
 
 pytest_plugins = ("postgresql",)
 
-DEMAND_ALL = bool(os.environ.get("TOCSIN_TESTS_DEMAND_ALL"))
+DEMAND_ALL = bool(os.environ.get("DEMAND_ALL_TESTS"))
 
 
 @pytest.hookimpl(wrapper=True)
