@@ -78,7 +78,7 @@ class Server:
     def close(self) -> None:
         with suppress(OSError, ValueError):
             self.signal(signal.SIGCONT)
-        with suppress(subprocess.CalledProcessError):
+        with suppress(AssertionError, subprocess.TimeoutExpired):
             self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -8,7 +8,7 @@ import shutil
 import socket
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import mkdtemp
@@ -22,11 +22,11 @@ from postgresql import Server
 NO_SYSTEMS = "people: {}\n"
 
 
-def start(config: Path, **environ: str) -> str:
+def start(config: Path, before: Sequence[str] = (), **environ: str) -> str:
     """The one line that a daemon says which does not start."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
     done = subprocess.run(
-        [*PROGRAM, "run", "--config", str(config)],
+        [*before, *PROGRAM, "run", "--config", str(config)],
         cwd=config.parent,
         env={**kept, **environ},
         capture_output=True,
@@ -223,27 +223,34 @@ def test_server_that_is_not_there(config: Path) -> None:
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of its own without room."""
-    if os.geteuid() != 0:
-        pytest.skip("a small disk is mounted by root only")
+def small_disk(tmp_path: Path) -> Iterator[Path | None]:
+    """A folder on a small disk of its own, nearly full; None where none may be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tocsin-test", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        yield None
+        return
+    (folder / "filler").write_bytes(b"x" * 56 * 1024)
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_disk_that_is_full_at_the_start(config: Path, full_disk: Path) -> None:
-    (full_disk / "filler").write_bytes(b"x" * 56 * 1024)
-    with_database(config, f"sqlite:///{full_disk / 'tocsin.db'}")
-    line = start(config)
-    assert line.startswith(f"tocsin: sqlite:///{full_disk}/tocsin.db: ")
+def test_disk_that_is_full_at_the_start(config: Path, small_disk: Path | None) -> None:
+    """Where no disk may be mounted, a limit on the size of files stands in for it."""
+    folder = small_disk or config.parent
+    before = [] if small_disk is not None else ["prlimit", "--fsize=8192"]
+    with_database(config, f"sqlite:///{folder / 'tocsin.db'}")
+    line = start(config, before=before)
+    assert line.startswith(f"tocsin: sqlite:///{folder}/tocsin.db: ")
     assert "disk" in line
     assert line.endswith(")")
+
+
+def test_disk_whose_files_may_not_grow(config: Path) -> None:
+    line = start(config, before=["prlimit", "--fsize=8192"])
+    assert line.startswith(f"tocsin: sqlite:///{config.parent}/tocsin.db: ")
+    assert "disk" in line
 
 
 def test_folder_that_cannot_be_written(config: Path) -> None:

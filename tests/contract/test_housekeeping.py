@@ -17,6 +17,7 @@ from tocsin.daemon import retention
 from tocsin.daemon.housekeeping import Housekeeping
 from tocsin.daemon.retention import Keep, Retention
 from tocsin.daemon.seal import Seal, fingerprint, is_signed_right
+from tocsin.errors import StoreError
 from tocsin.ports import Transaction
 from tocsin.store import checkpoints, journal
 from tocsin.store import engine as engines
@@ -253,3 +254,24 @@ def test_missed_job_runs_at_the_next_start_and_a_new_database_gets_a_checkpoint(
 
     assert with_store(sqlite, scenario) == ["journal_key_made", "journal_checkpoint"]
     assert whole(sqlite)["failures"] == []
+
+
+def test_job_that_finds_no_store_comes_again_soon(sqlite: str, tmp_path: Path) -> None:
+    async def scenario(store: SqlStore) -> list[str]:
+        keeper = house(store, tmp_path)
+        await store.write(lambda tx: (tx.ran("checkpoint", NOW), tx.ran("retention", NOW)))
+        await keeper.start()
+        read = store.read
+
+        async def away(_work: Any) -> Any:
+            raise StoreError("the store cannot be read")
+
+        try:
+            store.read = away  # type: ignore[method-assign]
+            await keeper.run("checkpoint")
+            store.read = read  # type: ignore[method-assign]
+            return [job.id for job in keeper._scheduler.get_jobs()]
+        finally:
+            keeper.stop()
+
+    assert "checkpoint, again" in with_store(sqlite, scenario)

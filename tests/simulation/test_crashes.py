@@ -14,12 +14,12 @@ import pytest
 
 from tocsin.core.model import Severity, Status
 from tocsin.simulation.channel import Trouble
-from tocsin.simulation.script import Act, Bother, Fail, Probe, RefuseWrites, Reload, Restart, Sleep, Step, Wait
+from tocsin.simulation.script import Act, Bother, Fail, Probe, Reload, Restart, Sleep, Step, Wait
 from tocsin.simulation.search import Search
 
 HUNDREDS = range(1, 1001, 100)
 SEEDS_FOR_ALL_POINTS = 1000
-OFTEN = 300
+OFTEN = 500
 
 A_WHOLE_INCIDENT: list[Step] = [
     (Bother((Trouble.LOST,)), Probe("erp/db", Status.DOWN, 2)),
@@ -40,12 +40,8 @@ ONCE_BROKEN: dict[str, list[Step]] = {
         (Restart(300.0),),
     ],
     "two alarms start a thread each": [
-        (Bother((Trouble.HANG_ACCEPTED, Trouble.HANG_ACCEPTED)), RefuseWrites(3)),
-        (Probe("crm/api", Status.UP, 3), Fail(23, 300.0)),
-    ],
-    "a dropped check takes along what waits to be written of the others": [
-        (Probe("crm/web", Status.DOWN, 3),),
-        (Reload("crm/web"), Probe("crm/api", Status.DOWN, 3)),
+        (Bother((Trouble.PERMANENT,)), Fail(1, 4000.0, at="after the commit of Commands")),
+        (Act("notices_retry", "erp", late=12), Bother((Trouble.LOST, Trouble.LOST))),
     ],
     "a fault in a channel's code keeps its worker spinning": [
         (Bother((Trouble.FAULT, Trouble.FAULT)), Probe("erp/db", Status.DOWN, 3)),

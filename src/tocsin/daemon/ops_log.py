@@ -20,6 +20,10 @@ from tocsin.ports import Store
 BATCH = 500
 LOOK_AGAIN = timedelta(seconds=30)
 TAIL_BYTES = 1 << 20
+FILES = "ops-*.jsonl"
+
+Mark = tuple[int, str]
+"""An entry's sequence and hash."""
 
 
 class OpsLog:
@@ -47,7 +51,7 @@ class OpsLog:
 
     async def _catch_up(self, now: datetime) -> None:
         if self._written is None:
-            self._written = await asyncio.to_thread(recover, self._folder)
+            self._written = await self._last_common()
         while True:
             after = self._written
             lines = await self._store.read(lambda q, a=after: q.journal_after(a, BATCH))  # type: ignore[misc]
@@ -56,6 +60,26 @@ class OpsLog:
             path = self._folder / f"ops-{now.astimezone(self._zone):%Y-%m-%d}.jsonl"
             await asyncio.to_thread(append, path, lines)
             self._written = int(lines[-1]["sequence"])
+
+    async def _last_common(self) -> int:
+        """The last entry that stands in the files as it stands in the journal: a restored database parts from them earlier."""
+        last = await asyncio.to_thread(recover, self._folder)
+        if last is None or await self._common([last]) is not None:
+            return last[0] if last is not None else 0
+        for path in sorted(self._folder.glob(FILES), reverse=True):
+            written = await asyncio.to_thread(marks_of, path)
+            for end in range(len(written), 0, -BATCH):
+                found = await self._common(written[max(0, end - BATCH) : end])
+                if found is not None:
+                    return found
+        return 0
+
+    async def _common(self, written: list[Mark]) -> int | None:
+        """The last of some consecutive lines that the journal bears out."""
+        first = min(sequence for sequence, _ in written)
+        rows = await self._store.read(lambda q: q.journal_after(first - 1, BATCH))
+        known = {(int(row["sequence"]), str(row["hash"])) for row in rows}
+        return next((mark[0] for mark in reversed(written) if mark in known), None)
 
 
 def append(path: Path, lines: list[dict[str, Any]]) -> None:
@@ -72,14 +96,24 @@ def append(path: Path, lines: list[dict[str, Any]]) -> None:
         os.close(fd)
 
 
-def recover(folder: Path) -> int:
-    """Cut off a torn last line; return the sequence of the last whole one (0 when there is none)."""
-    for path in sorted(folder.glob("ops-*.jsonl"), reverse=True):
+def recover(folder: Path) -> Mark | None:
+    """Cut off a torn last line; return the last whole one's sequence and hash (None when there is none)."""
+    for path in sorted(folder.glob(FILES), reverse=True):
         _cut_torn_line(path)
         last = _last_line(path)
         if last is not None:
-            return int(json.loads(last)["sequence"])
-    return 0
+            return _mark_of(last)
+    return None
+
+
+def marks_of(path: Path) -> list[Mark]:
+    with path.open("rb") as file:
+        return [_mark_of(line) for line in file]
+
+
+def _mark_of(line: bytes) -> Mark:
+    entry = json.loads(line)
+    return int(entry["sequence"]), str(entry["hash"])
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -94,7 +94,7 @@ Action = Probe | Act | Reload | Wait | Sleep | Fail | Restart | Bother | RefuseW
 Step = tuple[Action, ...]
 """Actions that happen at the same time."""
 
-_MESSAGES = ("page was", "broadcast was", "reply was", "alarm was")
+_MESSAGES = ("page was", "page was", "broadcast was", "reply was", "alarm was")
 _COMMITS = (
     "Commands",
     "Applier._commit",
@@ -106,7 +106,7 @@ _COMMITS = (
 )
 RARE_POINTS = (
     "a look-up",
-    *(f"{when} {message}" for when in ("before", "after") for message in _MESSAGES),
+    *(f"{when} {message}" for when in ("before", "after", "after") for message in _MESSAGES),
     *(f"{when} the commit of {verb}" for when in ("before", "after") for verb in _COMMITS),
 )
 """Points that few scripts pass: chance alone would seldom fail there."""
@@ -118,7 +118,11 @@ def write_script(seed: int) -> list[Step]:
     """The script of a seed: it starts with something that fails, and goes on with anything."""
     random = Random(seed)  # noqa: S311  # chance that can be repeated is the point
     steps: list[Step] = [(_failure(random),)]
-    steps += [_two_people(random) if random.random() < 0.15 else _step(random) for _ in range(random.randint(3, 8))]
+    for _ in range(random.randint(3, 7)):
+        steps.append(_two_people(random) if random.random() < 0.15 else _step(random))
+        if any(isinstance(action, Fail) and action.at for action in steps[-1]) and random.random() < 0.5:
+            # Deadlines, and what is told of them, come with time: let them meet the failure.
+            steps.append((Wait(random.choice((3700.0, 15000.0))),))
     return [*steps, _two_people(random)] if random.random() < 0.3 else steps
 
 

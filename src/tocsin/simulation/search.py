@@ -186,7 +186,8 @@ async def _come_to_rest(world: World) -> None:
     world.workspace.troubles.clear()
     world.workspace.failing_lookups = 0
     await world.start()
-    await world.turn(_retry(world))
+    if world.workspace.refused:
+        await world.turn(_retry(world))
     await _decide(world)
     await _until_told(world)
 
