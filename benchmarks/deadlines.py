@@ -18,7 +18,7 @@ from time import process_time
 
 from sqlalchemy import insert
 
-from tocsin.core.incident import Case, Decision
+from tocsin.core.case import Case, Decision
 from tocsin.core.model import Clock, ClockKind, Incident, IncidentState, RuleReference, Severity
 from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms

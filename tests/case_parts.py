@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tocsin.core import incident as decide
+from tocsin.core import acts, incident, passing
 from tocsin.core.calendar import ALWAYS, Calendar, Span, version_of
-from tocsin.core.incident import Case, Decision, FailingCheck
+from tocsin.core.case import Case, Decision, FailingCheck
 from tocsin.core.model import Clock, ClockKind, Entry, Incident, Notice, NoticeKind, Observation, Severity, Status
 from tocsin.core.policy import (
     CannotJudge,
@@ -145,7 +145,7 @@ class Play:
     # --- what happens ---
 
     def look(self, failing: Iterable[FailingCheck], now: datetime) -> Decision:
-        return self.keep(decide.reconcile(self.case, self.rulebook, self.system, tuple(failing), now), now)
+        return self.keep(incident.reconcile(self.case, self.rulebook, self.system, tuple(failing), now), now)
 
     def fails(self, now: datetime = T0, *failing: FailingCheck) -> Decision:
         return self.look(failing or (bad(since=now),), now)
@@ -154,7 +154,7 @@ class Play:
         return self.look((), now)
 
     def time(self, now: datetime) -> Decision:
-        return self.keep(decide.keep_time(self.case, self.rulebook, now), now)
+        return self.keep(passing.keep_time(self.case, self.rulebook, now), now)
 
     def until(self, now: datetime) -> None:
         """Let time pass as the timekeeper does: each thing at its own instant."""
@@ -164,30 +164,30 @@ class Play:
             self.time(max(wake, self.now))
 
     def ack(self, at: datetime, now: datetime | None = None, actor: str = "person:li.na") -> Decision:
-        return self.keep(decide.acknowledge(self.case, self.rulebook, actor, at, now or at), now or at)
+        return self.keep(acts.acknowledge(self.case, self.rulebook, actor, at, now or at), now or at)
 
     def unack(self, now: datetime, reason: str = "a slip") -> Decision:
-        return self.keep(decide.unacknowledge(self.case, self.rulebook, "person:li.na", reason, now), now)
+        return self.keep(acts.unacknowledge(self.case, self.rulebook, "person:li.na", reason, now), now)
 
     def set_severity(self, severity: Severity, now: datetime, reason: str = "as told") -> Decision:
-        return self.keep(decide.set_severity(self.case, self.rulebook, "person:li.na", severity, reason, now), now)
+        return self.keep(acts.set_severity(self.case, self.rulebook, "person:li.na", severity, reason, now), now)
 
     def resolve(self, now: datetime, *still: FailingCheck, anyway: bool = False) -> Decision:
         return self.keep(
-            decide.resolve(self.case, self.rulebook, "person:li.na", "mended", still, now, anyway=anyway), now
+            acts.resolve(self.case, self.rulebook, "person:li.na", "mended", still, now, anyway=anyway), now
         )
 
     def reopen(self, now: datetime) -> Decision:
-        return self.keep(decide.reopen(self.case, self.rulebook, "person:li.na", "not mended", now), now)
+        return self.keep(acts.reopen(self.case, self.rulebook, "person:li.na", "not mended", now), now)
 
     def withdraw(self, now: datetime, *gone: str) -> Decision:
-        return self.keep(decide.withdraw(self.case, self.rulebook, gone, "user:root", now), now)
+        return self.keep(incident.withdraw(self.case, self.rulebook, gone, "user:root", now), now)
 
     def note(self, now: datetime, text: str = "the switch was dead") -> Decision:
-        return self.keep(decide.note(self.case, self.rulebook, "person:li.na", text, now), now)
+        return self.keep(acts.note(self.case, self.rulebook, "person:li.na", text, now), now)
 
     def assign(self, now: datetime, person: str = "wang.wei") -> Decision:
-        return self.keep(decide.assign(self.case, self.rulebook, "person:li.na", person, now), now)
+        return self.keep(acts.assign(self.case, self.rulebook, "person:li.na", person, now), now)
 
     # --- what is asked ---
 

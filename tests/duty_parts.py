@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.config import load
-from tocsin.core.incident import Case, FailingCheck, reconcile
+from tocsin.core.case import Case, FailingCheck
+from tocsin.core.incident import reconcile
 from tocsin.core.model import Status
 from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms

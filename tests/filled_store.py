@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import select
 
 from tocsin.config import load
-from tocsin.core.incident import FailingCheck, reconcile
+from tocsin.core.case import FailingCheck
+from tocsin.core.incident import reconcile
 from tocsin.core.model import Entry, Status
 from tocsin.core.policy import Rulebook
 from tocsin.core.sketch import Sketch

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from tocsin.core.incident import Case, Decision
+from tocsin.core.case import Case, Decision
 from tocsin.core.model import (
     NO_PHASES,
     Clock,

@@ -12,8 +12,8 @@ import pytest
 from filled_store import a_rulebook, whole
 from postgresql import Server
 from tcp_proxy import Proxy
+from tocsin.core.case import FailingCheck
 from tocsin.core.check import Transition
-from tocsin.core.incident import FailingCheck
 from tocsin.core.model import Reason, Sample, Status
 from tocsin.daemon.apply import Unit, settle
 from tocsin.errors import StoreError

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from case_parts import T0, Play, minute
-from tocsin.core.incident import Case
+from tocsin.core.case import Case
 from tocsin.core.model import Entry
 from tocsin.errors import Refused, StoreError
 from tocsin.ports import Store, Transaction

@@ -9,7 +9,7 @@ from typing import Any
 
 from case_parts import MINUTE, P1, POLICIES, RESOLUTION, RESPONSE, T0, Play, a_rulebook, minute
 from tocsin.core import clock_acts, figures
-from tocsin.core.incident import Case, Decision
+from tocsin.core.case import Case, Decision
 from tocsin.core.model import Clock, ClockKind, Entry
 from tocsin.store.transaction import SqlTransaction
 

@@ -12,8 +12,8 @@ from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from case_parts import P1, P2, T0, Play, a_rulebook, a_system, bad, minute, slow
-from tocsin.core import incident as decide
-from tocsin.core.incident import Case, Decision
+from tocsin.core import acts
+from tocsin.core.case import Case, Decision
 from tocsin.core.model import Incident, IncidentState
 from tocsin.errors import StoreError
 from tocsin.ports import StoredCheck
@@ -75,7 +75,7 @@ def test_an_opened_incident_is_read_back_as_it_was_decided(stored: Stored) -> No
         pytest.param([lambda p: p.withdraw(minute(5), "health")], id="withdrawn"),
         pytest.param([lambda p: p.recovers(minute(5)), lambda p: p.fails(minute(100))], id="a second one"),
         pytest.param(
-            [lambda p: p.keep(decide.assign(p.case, p.rulebook, "person:li.na", "li.na", minute(1)))],
+            [lambda p: p.keep(acts.assign(p.case, p.rulebook, "person:li.na", "li.na", minute(1)))],
             id="assigned",
         ),
     ],
@@ -129,7 +129,7 @@ def test_a_decision_names_the_version_that_it_read(stored: Stored) -> None:
     stored.do(lambda play: play.fails())
     read = stored.read()
     stored.do(lambda play: play.ack(minute(1)))
-    late = decide.acknowledge(read, a_rulebook(), "person:wang.wei", minute(2), minute(2))
+    late = acts.acknowledge(read, a_rulebook(), "person:wang.wei", minute(2), minute(2))
     with pytest.raises(StoreError, match="changed by somebody else") as caught:
         stored.unit(lambda tx: tx.commit_decision(read, late))
     assert not caught.value.permanent

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from tocsin.channels.slack.api import SlackApi
 from tocsin.channels.slack.sender import SlackChannel
-from tocsin.core.incident import Case, Decision, FailingCheck, acknowledge, note, reconcile
+from tocsin.core.acts import acknowledge, note
+from tocsin.core.case import Case, Decision, FailingCheck
+from tocsin.core.incident import reconcile
 from tocsin.core.model import Observation, Severity, Status
 from tocsin.core.policy import ChannelSpec, Check, Facts, HttpTarget, Judged, Rulebook, SeverityRule, System
 from tocsin.daemon.alarms import Alarms

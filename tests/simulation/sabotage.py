@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
-from tocsin.core.incident import Case, Decision
+from tocsin.core.case import Case, Decision
 from tocsin.core.model import Clock, ClockKind, Entry, IncidentState, Notice
 from tocsin.daemon.dispatch import Dispatcher, Task
 from tocsin.daemon.timekeeper import Timekeeper

@@ -11,8 +11,8 @@ import pytest
 from case_parts import HOUR, MINUTE, P1, P2, POLICIES, T0, Play, a_rulebook, a_system, bad, minute, slow
 from tocsin.core import calling
 from tocsin.core.calendar import Calendar, Span
+from tocsin.core.case import Decision
 from tocsin.core.escalation import Detour, ways
-from tocsin.core.incident import Decision
 from tocsin.core.model import ClockOutcome, IncidentState, Notice, NoticeKind, Priority
 from tocsin.core.oncall import Layer, OnCall, Override
 from tocsin.core.policy import ChannelSpec, Person, Rulebook, Step, Team

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from case_parts import MINUTE, RESOLUTION, RESPONSE, T0, Play, bad, minute, slow
-from tocsin.core.incident import Decision, FailingCheck
+from tocsin.core.case import Decision, FailingCheck
 from tocsin.core.model import Clock, ClockKind, NoticeKind, Resolution, Severity
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "incidents.md").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ from case_parts import (
     is_failing,
     rule,
 )
-from tocsin.core.incident import Decision, FailingCheck
+from tocsin.core.case import Decision, FailingCheck
 from tocsin.core.model import Clock, ClockOutcome, Incident, IncidentState, Resolution, Severity, Status
 
 CHECKS = ("a", "b", "c")

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from case_parts import MINUTE, P1, P2, P3, SECOND, T0, Play, bad, minute, slow
-from tocsin.core.incident import Decision
+from tocsin.core.case import Decision
 from tocsin.core.model import ClockOutcome, IncidentState, NoticeKind, Priority, Resolution
 
 OPEN, ACKNOWLEDGED, RESOLVED = IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.RESOLVED

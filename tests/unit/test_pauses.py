@@ -30,7 +30,7 @@ from case_parts import (
 from tocsin.core import clock as clocks
 from tocsin.core import clock_acts
 from tocsin.core.calendar import ALWAYS, Span, due, version_of
-from tocsin.core.incident import Decision
+from tocsin.core.case import Decision
 from tocsin.core.model import Clock, ClockKind, ClockOutcome, NoticeKind, Pause, Reminder
 from tocsin.core.policy import ResponsePolicy
 

@@ -12,7 +12,7 @@ from case_parts import HOUR, MINUTE, P1, P2, POLICIES, RESOLUTION, RESPONSE, T0,
 from tocsin.core import clock as clocks
 from tocsin.core import clock_acts
 from tocsin.core.calendar import ALWAYS, Calendar, version_of
-from tocsin.core.incident import Decision
+from tocsin.core.case import Decision
 from tocsin.core.model import ClockKind, ClockOutcome, Reminder
 from tocsin.core.policy import ResponsePolicy, Rulebook
 

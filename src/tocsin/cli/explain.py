@@ -92,7 +92,7 @@ def what_if(
 def _imagine(options: Options, system: str, status: str, check: str | None, at: str | None) -> dict[str, Any]:
     from tocsin.cli.configuration import config_of, load, zone_of
     from tocsin.cli.times import read_moment
-    from tocsin.core.incident import FailingCheck
+    from tocsin.core.case import FailingCheck
     from tocsin.core.model import Reason, Status
     from tocsin.daemon.answers import what_if as imagine
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from tocsin.core import ladder
-from tocsin.core.incident import Case, Decision, Draft, refuse, say_something_new
+from tocsin.core.case import Case, Decision, Draft, refuse
 from tocsin.core.model import IncidentState
+from tocsin.core.moves import say_something_new
 from tocsin.core.policy import Rulebook
 
 

@@ -8,19 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from tocsin.core import clock as clocks
-from tocsin.core.incident import (
-    Case,
-    Decision,
-    Draft,
-    current,
-    is_update_owed,
-    note_passed,
-    note_passed_deadlines,
-    refuse,
-    resumed,
-    say_something_new,
-)
+from tocsin.core.case import Case, Decision, Draft, current, refuse
 from tocsin.core.model import Clock, ClockKind, Incident, IncidentState, NoticeKind
+from tocsin.core.moves import is_update_owed, resumed, say_something_new
+from tocsin.core.passing import note_passed, note_passed_deadlines
 from tocsin.core.policy import Rulebook
 
 USUALLY_PAUSED = (ClockKind.RESOLUTION, ClockKind.UPDATE)

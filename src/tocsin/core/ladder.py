@@ -18,7 +18,7 @@ from tocsin.core.model import Clock, ClockKind, IncidentState, NoticeKind, Remin
 from tocsin.core.policy import Rulebook
 
 if TYPE_CHECKING:
-    from tocsin.core.incident import Draft
+    from tocsin.core.case import Draft
 
 TOCSIN = "tocsin"
 

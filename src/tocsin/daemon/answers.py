@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tocsin.core import clock as clocks
+from tocsin.core.case import FailingCheck, rule_as_data
 from tocsin.core.check import worst
-from tocsin.core.incident import FailingCheck, facts_of, rule_as_data
+from tocsin.core.incident import facts_of
 from tocsin.core.model import NoticeKind, Reason, Severity, Status
 from tocsin.core.policy import CannotJudge, Rulebook, System
 from tocsin.core.severity import judge

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from tocsin.core.case import Case, Decision, FailingCheck
 from tocsin.core.check import Transition
 from tocsin.core.clock import unworkable
-from tocsin.core.incident import Case, Decision, FailingCheck, reconcile, withdraw
+from tocsin.core.incident import reconcile, withdraw
 from tocsin.core.model import Entry, Sample, Status
 from tocsin.core.policy import Rulebook, System
 from tocsin.core.severity import RuleFault

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tocsin import __version__
 from tocsin.config import load_rules, rulebook_from_document
 from tocsin.core import verdict
-from tocsin.core.incident import Decision
+from tocsin.core.case import Decision
 from tocsin.core.model import Observation, Sample, Severity
 from tocsin.core.policy import Check, Rulebook
 from tocsin.daemon import alarms as alarm_names

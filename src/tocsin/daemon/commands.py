@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tocsin.core import calling, clock_acts
-from tocsin.core import incident as decide
-from tocsin.core.incident import Case, Decision, FailingCheck
+from tocsin.core import acts, calling, clock_acts
+from tocsin.core.case import Case, Decision, FailingCheck, refuse
 from tocsin.core.model import ClockKind, Entry, Incident, Severity
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.answers import Answers
@@ -207,18 +206,18 @@ class Commands:
     async def _ack(self, ask: Ask) -> Any:
         rulebook = self._tools.live.rulebook
         return await self._act(
-            ask.arguments, lambda _, case, now: decide.acknowledge(case, rulebook, ask.actor, ask.at, now)
+            ask.arguments, lambda _, case, now: acts.acknowledge(case, rulebook, ask.actor, ask.at, now)
         )
 
     async def _unack(self, ask: Ask) -> Any:
         reason, rulebook = ask.optional("reason"), self._tools.live.rulebook
         return await self._act(
-            ask.arguments, lambda _, case, now: decide.unacknowledge(case, rulebook, ask.actor, reason, now)
+            ask.arguments, lambda _, case, now: acts.unacknowledge(case, rulebook, ask.actor, reason, now)
         )
 
     async def _note(self, ask: Ask) -> Any:
         text, rulebook = ask.text("text"), self._tools.live.rulebook
-        return await self._act(ask.arguments, lambda _, case, now: decide.note(case, rulebook, ask.actor, text, now))
+        return await self._act(ask.arguments, lambda _, case, now: acts.note(case, rulebook, ask.actor, text, now))
 
     async def _assign(self, ask: Ask) -> Any:
         person, rulebook = ask.text("person"), self._tools.live.rulebook
@@ -227,9 +226,7 @@ class Commands:
             raise UsageError(
                 f"unknown person {person!r} (known: {', '.join(sorted(people)) or 'nobody; add people: to the rules'})"
             )
-        return await self._act(
-            ask.arguments, lambda _, case, now: decide.assign(case, rulebook, ask.actor, person, now)
-        )
+        return await self._act(ask.arguments, lambda _, case, now: acts.assign(case, rulebook, ask.actor, person, now))
 
     async def _pause(self, ask: Ask) -> Any:
         kinds, reason, rulebook = _kinds(ask), ask.text("reason"), self._tools.live.rulebook
@@ -271,7 +268,7 @@ class Commands:
         rulebook = self._tools.live.rulebook
         return await self._act(
             ask.arguments,
-            lambda _, case, now: decide.set_severity(case, rulebook, ask.actor, Severity(named), reason, now),
+            lambda _, case, now: acts.set_severity(case, rulebook, ask.actor, Severity(named), reason, now),
         )
 
     async def _resolve(self, ask: Ask) -> Any:
@@ -281,7 +278,7 @@ class Commands:
 
         def work(tx: Transaction, case: Case, now: datetime) -> Decision:
             failing = [] if case.incident is None else self._failing_of(case.incident, now)
-            decision = decide.resolve(case, rulebook, ask.actor, text, failing, now, anyway=anyway)
+            decision = acts.resolve(case, rulebook, ask.actor, text, failing, now, anyway=anyway)
             if decision.refused is None and failing:
                 tx.hold_checks(case.system, [check.name for check in failing])
                 held.extend(self._tools.live.watched[case.system][check.name] for check in failing)
@@ -301,8 +298,8 @@ class Commands:
         def work(tx: Transaction, case: Case, now: datetime) -> Decision:
             other = tx.has_other_unresolved(case.incident) if case.incident is not None else None
             if other is not None:
-                return decide.refuse(case, f"#{other} is open for the same system: work on that one")
-            decision = decide.reopen(case, rulebook, ask.actor, reason, now)
+                return refuse(case, f"#{other} is open for the same system: work on that one")
+            decision = acts.reopen(case, rulebook, ask.actor, reason, now)
             if decision.refused is None:
                 tx.release_checks(case.system)
             return decision

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tocsin.core.incident import Case
+from tocsin.core.case import Case
 from tocsin.core.model import Entry, IncidentState, Notice, NoticeKind
 from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tocsin.core.case import Case, FailingCheck
 from tocsin.core.check import CheckState, Transition, worst
-from tocsin.core.incident import Case, FailingCheck
 from tocsin.core.model import Sample, Status
 from tocsin.core.policy import Rulebook
 from tocsin.ports import CheckView, StoredCheck

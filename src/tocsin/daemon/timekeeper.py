@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from tocsin.core.incident import Case, Decision, keep_time
+from tocsin.core.case import Case, Decision
+from tocsin.core.passing import keep_time
 from tocsin.core.policy import Rulebook
 from tocsin.daemon.alarms import Alarms
 from tocsin.errors import StoreError

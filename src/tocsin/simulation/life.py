@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tocsin.core.incident import Decision
+from tocsin.core.case import Decision
 from tocsin.core.policy import Check, Rulebook
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.answers import Answers

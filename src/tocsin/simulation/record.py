@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tocsin.core.incident import Decision
+from tocsin.core.case import Decision
 from tocsin.core.model import Status
 
 

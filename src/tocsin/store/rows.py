@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from tocsin.core.incident import rule_as_data
+from tocsin.core.case import rule_as_data
 from tocsin.core.model import (
     PRIORITY_ORDER,
     Clock,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from tocsin.core.incident import Case, Decision
+from tocsin.core.case import Case, Decision
 from tocsin.core.model import Clock, Entry, Incident, IncidentState, Notice
 from tocsin.errors import StoreError
 from tocsin.ports import PendingNotice, Reference, StoredCheck
