@@ -199,6 +199,8 @@ class _Expansion:
 
 
 _HINTS: Mapping[str, str] = {
+    # libyaml counts too, reads ahead, and may say so before the events reach us.
+    "exceeded maximum nesting depth": f"nested more than {MAX_DEPTH} deep",
     "found character that cannot start any token": "a value cannot start like this (indent with blanks, not tabs; quote @ and `)",
     "mapping values are not allowed in this context": 'a second ":" in one line (quote the text, or start a new line)',
 }
