@@ -47,7 +47,7 @@ def test_a_sweep_finds_the_point_at_which_a_commit_is_torn() -> None:
     with closing(Search(SABOTAGES["notices are promised in a second commit"])) as search:
         failures = search.sweep(1, script)
     assert failures
-    between_the_two = {"after the commit of Applier._commit", "before the commit of TwoCommits.commit"}
+    between_the_two = {"after the commit of Applier.commit", "before the commit of TwoCommits.commit"}
     assert {failure.point for failure in failures} == between_the_two
 
 

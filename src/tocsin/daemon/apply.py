@@ -115,12 +115,13 @@ class Applier:
 
     def consider(self, system: str) -> None:
         """A system's checks changed or failed again: commit if that would change anything."""
-        if system in self._waiting or not self._needs_commit(system):
+        if system in self._waiting or not self.needs_commit(system):
             return
         self._waiting.add(system)
         self.wake()
 
-    def _needs_commit(self, system: str) -> bool:
+    def needs_commit(self, system: str) -> bool:
+        """Whether anything would change: a decision on what is remembered, without the store."""
         if self._live.transitions.get(system):
             return True
         known, now = self._live.rulebook.systems.get(system), self._clock.now()
@@ -141,7 +142,7 @@ class Applier:
                 if self._live.has_failing(system):
                     self.consider(system)
         waiting, self._waiting = self._waiting, set()
-        results = await asyncio.gather(*(self._commit(system) for system in sorted(waiting)), return_exceptions=True)
+        results = await asyncio.gather(*(self.commit(system) for system in sorted(waiting)), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         for failure in failures:
             if not isinstance(failure, StoreError):
@@ -153,7 +154,8 @@ class Applier:
             self._alarms.clear("storage")
         return self._asked_at + ASK_AGAIN
 
-    async def _commit(self, system: str) -> None:
+    async def commit(self, system: str) -> None:
+        """Write down what waits of a system and what becomes of its incident, in one transaction."""
         known = self._live.rulebook.systems.get(system)
         if known is None:
             self._live.transitions.pop(system, None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tocsin.core.case import Case, FailingCheck
-from tocsin.core.check import CheckState, Transition, worst
+from tocsin.core.check import CheckState, Transition, forget, observe, worst
 from tocsin.core.model import Sample, Status
 from tocsin.core.policy import Rulebook
 from tocsin.ports import CheckView, StoredCheck
@@ -116,6 +116,22 @@ class LiveState:
                 watched.status = shown
                 is_gap = shown is Status.UNOBSERVED
                 watched.since = (watched.observed_at or now) if is_gap else (watched.state.since or now)
+
+
+def absorb(watched: Watched, sample: Sample) -> Transition | None:
+    """Take an observed sample into a check's state; returns the change of status if it decided one."""
+    if watched.observed_at is None or sample.at - watched.observed_at > watched.stale_after:
+        watched.state = forget(watched.state)
+    watched.observed_at = sample.at
+    if sample.status.is_failing:
+        watched.bad = sample
+    check = watched.check
+    watched.state, transition = observe(watched.state, sample.status, sample.at, check.fail_after, check.recover_after)
+    watched.status = watched.state.status
+    if transition is not None:
+        watched.since = transition.at
+        watched.failing_since = watched.state.failing_since
+    return transition
 
 
 def _failing(watched: Watched, now: datetime) -> FailingCheck:

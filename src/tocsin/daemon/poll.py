@@ -9,11 +9,11 @@ from datetime import datetime
 from zlib import crc32
 
 from tocsin.core import verdict
-from tocsin.core.check import CheckState, forget, observe
+from tocsin.core.check import CheckState
 from tocsin.core.model import Observation, Phases, Reason, Sample, Status, TransportFailure
 from tocsin.core.policy import Check, Rulebook
 from tocsin.daemon.history import History
-from tocsin.daemon.live import LATENCY_EDGES_S, Histogram, LiveState, Watched
+from tocsin.daemon.live import LATENCY_EDGES_S, Histogram, LiveState, Watched, absorb
 from tocsin.daemon.wheel import Wheel
 from tocsin.log import get_log
 from tocsin.ports import Prober, StoredCheck, WallClock
@@ -176,18 +176,9 @@ class Poller:
         self._history.add(check, sample)
         if sample.status is Status.UNOBSERVED:
             return
-        if watched.observed_at is None or sample.at - watched.observed_at > watched.stale_after:
-            watched.state = forget(watched.state)
-        watched.observed_at = sample.at
         self._live.last_sample_at = sample.at
-        if sample.status.is_failing:
-            watched.bad = sample
-        before = watched.state
-        watched.state, transition = observe(before, sample.status, sample.at, check.fail_after, check.recover_after)
-        watched.status = watched.state.status
+        transition = absorb(watched, sample)
         if transition is not None:
-            watched.since = transition.at
-            watched.failing_since = watched.state.failing_since
             self._live.keep_transition(check.system, check.name, transition, sample)
             self._consider(check.system)
         elif watched.state.status.is_failing and sample.status.is_failing:

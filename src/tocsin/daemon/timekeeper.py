@@ -49,7 +49,7 @@ class Timekeeper:
 
     async def _keep(self, incident: int, now: datetime) -> None:
         try:
-            kept = await self._store.write(lambda tx: _tick(tx, incident, self._rulebook(), now))
+            kept = await self._store.write(lambda tx: tick(tx, incident, self._rulebook(), now))
         except StoreError as error:
             if not error.permanent:
                 raise
@@ -64,7 +64,8 @@ class Timekeeper:
             self._remember(*kept)
 
 
-def _tick(tx: Transaction, incident: int, rulebook: Rulebook, now: datetime) -> tuple[Case, Decision] | None:
+def tick(tx: Transaction, incident: int, rulebook: Rulebook, now: datetime) -> tuple[Case, Decision] | None:
+    """Settle what is due of one incident."""
     case = tx.case_of(incident)
     if case is None:
         return None

@@ -97,7 +97,7 @@ Step = tuple[Action, ...]
 _MESSAGES = ("page was", "page was", "broadcast was", "reply was", "alarm was")
 _COMMITS = (
     "Commands",
-    "Applier._commit",
+    "Applier.commit",
     "Applier.withdraw",
     "Timekeeper._keep",
     "Alarms",

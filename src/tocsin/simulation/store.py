@@ -123,5 +123,5 @@ class SimulatedStore:
 
 
 def name_of(work: Callable[..., Any]) -> str:
-    """The verb that a unit of work belongs to, such as `Applier._commit`."""
+    """The verb that a unit of work belongs to, such as `Applier.commit`."""
     return str(getattr(work, "__qualname__", "work")).split(".<locals>")[0]
