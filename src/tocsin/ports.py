@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from tocsin.core.case import Case, Decision
@@ -69,6 +69,7 @@ class Message:
     """A notice with all that a channel needs to find words for it, as of the moment of sending.
 
     `root` is the incident's own message in this channel (None until it was sent, and for a channel without messages to edit).
+    `late_by` is how much later than promised it goes out, None when in time; `late_because` is the channel's last failure, if any.
     """
 
     key: str
@@ -87,6 +88,8 @@ class Message:
     now: datetime | None = None
     timezone: str = "UTC"
     promised_at: datetime | None = None
+    late_by: timedelta | None = None
+    late_because: str = ""
 
 
 class Channel(Protocol):
@@ -94,6 +97,9 @@ class Channel(Protocol):
 
     def is_told_by_edits(self) -> bool:
         """Whether EDIT notices mean anything here (a webhook has nothing to edit)."""
+
+    def hears(self, kind: NoticeKind, event: str) -> bool:
+        """Whether a line other than an edit is told here at all: where there are no threads, what rings nobody is left out."""
 
     async def send(self, message: Message) -> Reference | None:
         """Deliver, or edit. Returns where the message stands (None where the channel has no such place)."""
@@ -132,6 +138,7 @@ class PendingNotice:
     attempts: int
     is_unknown: bool
     next_at: datetime | None
+    error: str | None = None
 
 
 class Transaction(Protocol):
@@ -152,6 +159,13 @@ class Transaction(Protocol):
     def forget_check(self, system: str, name: str) -> None: ...
     def append(self, entries: Sequence[Entry]) -> None: ...
     def promise(self, promised: Sequence[Notice]) -> None: ...
+    def is_promised(self, key: str) -> bool: ...
+    def unconfirmed(self, limit: int) -> list[tuple[int, datetime]]: ...
+    def pending_notice(self, notice: int) -> PendingNotice | None: ...
+    def count_waiting(self, channel: str, now: datetime) -> tuple[int, int]: ...
+    def bundleable(self, channel: str, now: datetime, limit: int, *, gravest: bool) -> list[PendingNotice]: ...
+    def settle_notices(self, listed: Sequence[int], state: str, at: datetime, error: str | None = None) -> None: ...
+    def incidents_of(self, listed: Iterable[int]) -> dict[int, Incident]: ...
     def pending_notices(self, channel: str, now: datetime, limit: int) -> list[PendingNotice]: ...
     def channels_with_pending(self) -> list[tuple[str, datetime | None]]: ...
     def settle_notice(self, notice: int, state: str, at: datetime, error: str | None = None) -> None: ...

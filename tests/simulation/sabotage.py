@@ -146,6 +146,12 @@ class ForgetsHolds(SqlTransaction):
         """Closing an incident whose check still fails is remembered in memory only."""
 
 
+class TellsNobodyElse(SqlTransaction):
+    def is_promised(self, key: str) -> bool:
+        """What one channel refuses is taken to stand on the next already."""
+        return True
+
+
 class MarksFirst(Dispatcher):
     async def _deliver(self, name: str, task: Task) -> None:
         """Mark a notice as sent, then send it."""
@@ -186,6 +192,7 @@ SABOTAGES: dict[str, Parts] = {
     "an edit covers what came after it": _with(CoversTooMuch),
     "lines of an incident overtake each other": _with(SendsInAnyOrder),
     "a check closed by hand is held in memory only": _with(ForgetsHolds),
+    "what a channel refuses is told nobody else": _with(TellsNobodyElse),
     "a notice is marked before it is sent": Parts(make_dispatcher=MarksFirst),
     "deadlines live in the process": Parts(make_timekeeper=DropsMissedDeadlines),
 }

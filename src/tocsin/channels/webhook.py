@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from tocsin.core.model import Clock, Incident
+from tocsin.core.model import Clock, Incident, NoticeKind
 from tocsin.errors import DeliveryError
 from tocsin.ports import Message, Reference
 
@@ -46,6 +46,9 @@ class WebhookChannel:
 
     def is_told_by_edits(self) -> bool:
         return False
+
+    def hears(self, kind: NoticeKind, event: str) -> bool:  # noqa: ARG002  # the port's own names
+        return True
 
     async def send(self, message: Message) -> Reference | None:
         """Post the notice. It has arrived when the answer is 2xx."""

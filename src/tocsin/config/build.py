@@ -39,7 +39,13 @@ def build(joined: Joined, context: Context) -> Rulebook:
     checks = [check.version for system in systems.values() for check in system.checks]
     clocks = [*(calendar.version for calendar in calendars.values()), *(policy.version for policy in response.values())]
     settings = context.settings
-    said = [settings.slack.channel, settings.alarms_to, settings.reopen_within]
+    said = [
+        settings.slack.channel,
+        settings.slack.fallback,
+        settings.alarms_to,
+        settings.reopen_within,
+        settings.fallback_after,
+    ]
     return Rulebook(
         systems=systems,
         severity=severity,
@@ -52,6 +58,7 @@ def build(joined: Joined, context: Context) -> Rulebook:
         reopen_within=settings.reopen_within,
         alarms_to=ways.alarms_to(channels),
         default_channel=default,
+        fallback_after=settings.fallback_after,
         version=digest([joined.as_document(), checks, clocks, said]),
     )
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from tocsin.config import later
+from tocsin.config.channels import CHANNELS
 from tocsin.config.duty import LayerRule, OnCallRule, OverrideRule, QuietRule, StepRule
 from tocsin.config.schema import (
     Defaults,
@@ -15,11 +16,9 @@ from tocsin.config.schema import (
     PersonRule,
     PolicyRule,
     SeverityEntry,
-    SlackChannel,
     SystemRule,
     TcpCheck,
     TeamRule,
-    WebhookChannel,
 )
 from tocsin.config.settings import Settings
 from tocsin.core.model import Severity
@@ -35,12 +34,11 @@ RULE_MODELS: tuple[type[BaseModel], ...] = (
     PolicyRule,
     QuietRule,
     SeverityEntry,
-    SlackChannel,
     StepRule,
     SystemRule,
     TcpCheck,
     TeamRule,
-    WebhookChannel,
+    *CHANNELS.values(),
 )
 _NAMES = {"pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
 
@@ -76,7 +74,7 @@ def _rules() -> dict[str, Any]:
             "calendars": _entries(_CALENDAR),
             "people": _entries(_part(PersonRule)),
             "teams": _entries(_part(TeamRule)),
-            "channels": _entries({"anyOf": [_part(SlackChannel), _part(WebhookChannel)]}),
+            "channels": _entries({"anyOf": [_part(model) for model in CHANNELS.values()]}),
             "oncall": _entries(_part(OnCallRule)),
             "escalation": _entries({"type": "array", "items": _part(StepRule), "minItems": 1}),
         },

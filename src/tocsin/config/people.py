@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tocsin.config.channels import CHANNELS, EXAMPLES, Rule, pace_of
 from tocsin.config.context import Context
 from tocsin.config.document import Path
 from tocsin.config.duty import QuietRule
 from tocsin.config.entries import Entries
 from tocsin.config.oncall import hours_of
-from tocsin.config.schema import CHANNELS, PersonRule, SlackChannel, TeamRule, WebhookChannel, kinds_in
+from tocsin.config.scalars import SecretName
+from tocsin.config.schema import PersonRule, TeamRule, kinds_in
 from tocsin.config.words import suggestion
 from tocsin.config.zones import parse_zone
 from tocsin.core.calendar import Calendar
+from tocsin.core.pace import PACES
 from tocsin.core.policy import ChannelSpec, Person, Team
 
 DEFAULT_CHANNEL = "slack"
@@ -80,7 +83,13 @@ class PeopleBuilder:
         channels = {}
         default = self._context.settings.slack.channel
         if default is not None:
-            channels[DEFAULT_CHANNEL] = ChannelSpec(DEFAULT_CHANNEL, "slack", {"channel": default})
+            channels[DEFAULT_CHANNEL] = ChannelSpec(
+                DEFAULT_CHANNEL,
+                "slack",
+                {"channel": default},
+                fallback=self._context.settings.slack.fallback or "",
+                pace=PACES["slack"],
+            )
         for name, raw in self._entries.named("channels"):
             path = ("channels", name)
             if name == DEFAULT_CHANNEL:
@@ -88,25 +97,31 @@ class PeopleBuilder:
                 self._findings.error(path, text, at_key=True)
             elif (spec := self._channel(name, raw, path)) is not None:
                 channels[name] = spec
+        for name, spec in channels.items():
+            if spec.fallback == name:
+                self._findings.error(("channels", name, "fallback"), f"{name} cannot stand in for itself")
+            elif spec.fallback:
+                self._context.known(
+                    spec.fallback, channels, "channel", ("channels", name, "fallback"), section="channels"
+                )
         return channels
 
     def _channel(self, name: str, raw: Any, path: Path) -> ChannelSpec | None:
         kinds = kinds_in(raw, CHANNELS) if isinstance(raw, dict) else []
         if len(kinds) != 1:
             if path not in self._findings.refused:
-                text = f"{name} must have one kind: slack: C0123ABCD or webhook: https://…"
+                text = f"{name} must have one kind: {EXAMPLES}"
                 self._findings.error(path, text, at_key=True)
             return None
-        rule = self._findings.validated(CHANNELS[kinds[0]], raw, path)
-        match rule:
-            case SlackChannel():
-                return ChannelSpec(name, "slack", {"channel": rule.slack}, rule.language or "")
-            case WebhookChannel():
-                url = self._context.resolved(rule.webhook, (*path, "webhook"))
-                secret = self._context.resolved(rule.secret, (*path, "secret"))
-                return ChannelSpec(name, "webhook", {"url": url, "secret": secret}, rule.language or "")
-            case _:
-                return None
+        rule: Rule | None = self._findings.validated(CHANNELS[kinds[0]], raw, path)
+        if rule is None:
+            return None
+        options = {key: self._resolved(value, (*path, key)) for key, value in rule.options().items()}
+        pace = pace_of(kinds[0], rule)
+        return ChannelSpec(name, kinds[0], options, rule.language or "", rule.fallback or "", pace)
+
+    def _resolved(self, value: Any, path: Path) -> Any:
+        return self._context.resolved(value, path) if isinstance(value, SecretName) else value
 
     def alarms_to(self, channels: Mapping[str, ChannelSpec]) -> tuple[str, ...]:
         settings = self._context.settings

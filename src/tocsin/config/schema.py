@@ -23,7 +23,6 @@ from tocsin.config.scalars import (
     SeverityName,
     Shares,
     Size,
-    SlackPlace,
     Span,
     Strict,
     Timeout,
@@ -230,19 +229,7 @@ class TeamRule(Strict):
     channel: Name | None = Field(default=None, description="the channel in which the team is told")
 
 
-class SlackChannel(Strict):
-    slack: SlackPlace = Field(description="the id of a Slack channel")
-    language: Literal["en", "zh_CN"] | None = None
-
-
-class WebhookChannel(Strict):
-    webhook: Annotated[SecretText, BeforeValidator(_proxy)]
-    secret: SecretText | None = Field(default=None, description="signs what is sent")
-    language: Literal["en", "zh_CN"] | None = None
-
-
 CHECKS: dict[str, type[HttpCheck] | type[TcpCheck]] = {"http": HttpCheck, "tcp": TcpCheck}
-CHANNELS: dict[str, type[SlackChannel] | type[WebhookChannel]] = {"slack": SlackChannel, "webhook": WebhookChannel}
 
 
 def kinds_in(raw: dict[str, Any], known: dict[str, Any]) -> list[str]:

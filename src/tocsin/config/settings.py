@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tocsin.config.addresses import Address, is_loopback, parse_address, parse_url
@@ -90,6 +90,15 @@ JournalKept = Annotated[SpanOrNone, at_least(timedelta(days=180))]
 PREFIX = "TOCSIN_"
 
 
+def _patience(span: timedelta) -> timedelta:
+    if not timedelta(seconds=30) <= span <= timedelta(days=1):
+        raise ValueError("must be at least 30s, and at most 1d")
+    return span
+
+
+_least_patience = AfterValidator(_patience)
+
+
 class SlackSettings(Strict):
     """The default way to tell people."""
 
@@ -97,6 +106,7 @@ class SlackSettings(Strict):
     app_token: Token | None = Field(default=None, description="switches Socket Mode on, xapp-…")
     signing_secret: Token | None = Field(default=None, description="switches signed requests over HTTP on")
     channel: SlackPlace | None = Field(default=None, description="where incidents are told, by its id")
+    fallback: Name | None = Field(default=None, description="the channel that is told when slack.channel cannot be")
     api_url: Annotated[str, BeforeValidator(_api_url), text_schema()] = Field(
         default="https://slack.com/api/", description="Slack's Web API"
     )
@@ -142,6 +152,10 @@ class Settings(BaseSettings):
     slack: SlackSettings = Field(default_factory=lambda: SlackSettings.model_validate({}))
     alarms_to: Annotated[list[Name], BeforeValidator(_channels), list_schema()] = Field(
         default=[], description="channels that are told about Tocsin's own troubles; left out, slack.channel"
+    )
+    fallback_after: Annotated[SpanOrNone, _least_patience] = Field(
+        default=timedelta(minutes=2),
+        description="a notice that its channel has not confirmed for so long goes to the next one too",
     )
     blind_after: SpanOrNone = Field(
         default=timedelta(minutes=2), description="a gap in watching this long is told, a shorter one only recorded"

@@ -1,7 +1,8 @@
 """Ladders: when each step is due, and whom its targets reach at the moment at which it runs.
 
 A target is "person:li.na", "oncall:erp", "team:erp-ops" or "channel:managers". People are reached by a channel of their own
-("person:li.na" in the outbox) where they have a Slack id, else in their team's or the system's channel, by a mention.
+("person:li.na" in the outbox) where they have a Slack id or an address and there is a mail server, else in their team's or the
+system's channel, by a mention.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from tocsin.core.oncall import ends_at, who
 from tocsin.core.policy import ResponsePolicy, Rulebook
 
 PERSON = "person:"
+MAIL = "mail:"
+"""A person's mail where the first way to them is another."""
 KINDS = ("person", "oncall", "team", "channel")
 LOUD = frozenset(("escalated", "rose", "reopened", "severity_changed", "acknowledgement_expired"))
 """What people are told directly, beside the page itself: what must ring; everything else stands in the thread of the team."""
@@ -114,7 +117,7 @@ def _ways_to(rulebook: Rulebook, system: str, target: str, at: datetime) -> Sequ
 
 def _way_to_person(rulebook: Rulebook, system: str, target: str, name: str) -> Way:
     person = rulebook.people.get(name)
-    if person is not None and person.slack:
+    if person is not None and (person.slack or (person.email and rulebook.has_mail)):
         return Way(target, f"{PERSON}{name}", (name,))
     return Way(target, team_channel(rulebook, name) or _fallback(rulebook, system), (name,), Detour.NO_SLACK)
 

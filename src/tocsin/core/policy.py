@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from tocsin.core.calendar import ALWAYS, Calendar
 from tocsin.core.model import Observation, Severity, Value
 from tocsin.core.oncall import OnCall
+from tocsin.core.pace import PACES, Pace
 
 Text = Mapping[str, str]
 """A text by language ({"en": …, "zh_CN": …}); a plain string in the file stands under "" and serves every language."""
@@ -217,12 +218,14 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSpec:
-    """A way out. `kind` is "slack" or "webhook"; `options` holds the kind's own keys, secrets resolved: never log it."""
+    """A way out. `options` holds the kind's own keys, secrets resolved: never log it. `fallback` is the channel to try next."""
 
     name: str
     kind: str
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     language: str = ""
+    fallback: str = ""
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,10 @@ class Rulebook:
     reopen_within: timedelta = timedelta(minutes=15)
     alarms_to: tuple[str, ...] = ()
     default_channel: str | None = None
+    has_mail: bool = False
+    """Whether there is a mail server, so that people can be reached by their addresses."""
+    fallback_after: timedelta = timedelta(minutes=2)
+    """How long a channel may leave a notice unconfirmed before the next one is told as well."""
     version: str = ""
 
     def check(self, system: str, check: str) -> Check | None:
@@ -255,11 +262,18 @@ class Rulebook:
         return Person(team.id, f"{in_language(team.title, language)} ({names})")
 
     def language_of(self, channel: str) -> str:
-        """The language of a channel, or of the person whom "person:li.na" reaches; empty when it is nobody's own."""
+        """The language of a channel, or of the person whom "person:li.na" or "mail:li.na" reaches; empty when it is nobody's own."""
         kind, _, name = channel.partition(":")
-        if kind == "person" and name:
+        if kind in ("person", "mail") and name:
             return self.people[name].language if name in self.people else ""
         return self.channels[channel].language if channel in self.channels else ""
+
+    def pace_of(self, channel: str) -> Pace | None:
+        """How fast a channel, or the way to a person, takes messages; None: as fast as it answers."""
+        if channel in self.channels:
+            return self.channels[channel].pace
+        person = self.people.get(channel.removeprefix("person:")) if channel.startswith("person:") else None
+        return PACES["slack"] if person is not None and person.slack else None
 
     def channels_of(self, system: System) -> tuple[str, ...]:
         """The channels that are told about a system's incidents."""

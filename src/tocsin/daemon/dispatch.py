@@ -9,16 +9,20 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from tocsin.core.case import Case
-from tocsin.core.model import Entry, IncidentState, Notice, NoticeKind
+from tocsin.core.bundle import EVENT as BUNDLE
+from tocsin.core.fallback import LATE_AFTER, promised_at
+from tocsin.core.model import Incident, IncidentState, Notice, NoticeKind
+from tocsin.core.pace import free_at, is_tight, paced
 from tocsin.core.policy import Rulebook
+from tocsin.daemon import bundling, marks
 from tocsin.daemon.alarms import Alarms
+from tocsin.daemon.fallback import Overdue, divert, follow, show_present
+from tocsin.daemon.marks import Task
 from tocsin.errors import DeliveryError, StoreError
 from tocsin.log import get_log
-from tocsin.ports import Channel, Message, PendingNotice, Reference, Store, Transaction, WallClock
+from tocsin.ports import Channel, Message, Reference, Store, Transaction, WallClock
 
 log = get_log(__name__)
 
@@ -26,17 +30,6 @@ SEND_WITHIN_S = 30.0
 LONGEST_BACKOFF = timedelta(minutes=1)
 SEND_ANYWAY_AFTER = timedelta(minutes=2)
 LOOK_BACK = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A notice to deliver, with what is true of its incident at this moment."""
-
-    pending: PendingNotice
-    case: Case | None
-    root: Reference | None
-    subject: str
-    read_up_to: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +58,9 @@ class Dispatcher:
         self._alarms = alarms
         self._channels = channels
         self._context = context
+        self._overdue = Overdue(store, context.rulebook)
         self._workers: dict[str, asyncio.Task[None]] = {}
+        self._paces: dict[str, datetime] = {}
         self._resume_at: dict[str, datetime] = {}
         self._strikes: dict[str, int] = {}
         self._failing: dict[str, str] = {}
@@ -73,8 +68,9 @@ class Dispatcher:
 
     async def step(self, now: datetime) -> datetime | None:
         """Start a worker for each channel that may send now; returns when the next one may."""
+        look_at = await self._overdue.step(now)
         waiting = await self._store.write(lambda tx: tx.channels_with_pending())
-        later: list[datetime] = []
+        later: list[datetime] = [] if look_at is None else [look_at]
         for channel, at in waiting:
             start_at = max((t for t in (at, self._resume_at.get(channel)) if t is not None), default=now)
             if start_at > now:
@@ -95,7 +91,7 @@ class Dispatcher:
     async def _work(self, channel: str) -> None:
         try:
             while not self._is_paused(channel):
-                task = await self._store.write(lambda tx: _next_task(tx, channel, self._clock.now(), self._alarm_day))
+                task = await self._store.write(lambda tx: self._next(tx, channel, self._clock.now()))
                 if task is None:
                     break
                 await self._deliver(channel, task)
@@ -104,6 +100,13 @@ class Dispatcher:
             self._resume_at[channel] = self._clock.now() + timedelta(seconds=1)
         finally:
             self.wake()
+
+    def _next(self, tx: Transaction, channel: str, now: datetime) -> Task | None:
+        """What to send next; where too much waits, it is put together first."""
+        pace = self._context.rulebook().pace_of(channel)
+        if pace is not None and pace.bundles and is_tight(pace, self._paces.get(channel), now):
+            bundling.bundle(tx, channel, pace, now)
+        return marks.next_task(tx, channel, now, self._alarm_day)
 
     def _is_paused(self, channel: str) -> bool:
         return self._resume_at.get(channel, self._clock.now()) > self._clock.now()
@@ -119,15 +122,12 @@ class Dispatcher:
         if channel is None:
             await self._give_up(task, f"there is no channel {name!r} any more")
             return
-        if task.pending.notice.kind is NoticeKind.EDIT and (task.root is None or not channel.is_told_by_edits()):
-            await self._store.write(lambda tx: tx.settle_notice(task.pending.id, "covered", self._clock.now()))
-            return
-        if _is_past(task):
+        if _is_unheard(channel, task) or _is_past(task):
             await self._store.write(lambda tx: tx.settle_notice(task.pending.id, "covered", self._clock.now()))
             return
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
-                reference = await self._find_or_send(channel, self._message(name, task), task)
+                reference = await self._find_or_send(channel, self._message(name, channel, task), task)
         except TimeoutError:
             await self._failed(name, task, DeliveryError(f"no answer within {SEND_WITHIN_S:.0f} s", unknown=True))
         except DeliveryError as error:
@@ -157,13 +157,16 @@ class Dispatcher:
                 return found
         return await channel.send(message)
 
-    def _message(self, channel: str, task: Task) -> Message:
+    def _message(self, name: str, channel: Channel, task: Task) -> Message:
         notice, case, rulebook = task.pending.notice, task.case, self._context.rulebook()
         incident = case.incident if case is not None else None
         system = rulebook.systems.get(incident.system) if incident is not None else None
-        language = rulebook.language_of(channel) or self._context.language
+        language = rulebook.language_of(name) or self._context.language
         # Without a root message a line has nowhere to stand: it goes out as the page.
-        is_orphan = task.root is None and notice.kind in (NoticeKind.REPLY, NoticeKind.BROADCAST)
+        has_threads = channel.is_told_by_edits()
+        is_orphan = has_threads and task.root is None and notice.kind in (NoticeKind.REPLY, NoticeKind.BROADCAST)
+        now = self._clock.now()
+        late_by = now - promised_at(notice)
         base = self._context.public_url.rstrip("/")
         return Message(
             key=notice.key,
@@ -178,23 +181,35 @@ class Dispatcher:
             owner=rulebook.owner_of(system, language) if system is not None else None,
             people=rulebook.people,
             root=task.root,
-            link=f"{base}/incidents/{incident.id}" if base and incident is not None else "",
-            now=self._clock.now(),
+            link=_link(base, incident, notice),
+            now=now,
             timezone=self._context.timezone,
             promised_at=notice.at,
+            late_by=late_by if late_by >= LATE_AFTER and notice.kind is not NoticeKind.EDIT else None,
+            late_because=task.pending.error or "",
         )
 
     async def _sent(self, channel: str, task: Task, reference: Reference | None) -> None:
-        now = self._clock.now()
-        await self._store.write(lambda tx: _mark_sent(tx, channel, task, reference, now))
+        now, rulebook = self._clock.now(), self._context.rulebook()
+
+        def mark(tx: Transaction) -> None:
+            marks.sent(tx, channel, task, reference, now)
+            incident = task.case.incident if task.case is not None else None
+            if incident is not None and task.pending.notice.kind is NoticeKind.EDIT:
+                follow(tx, rulebook, task.pending.notice, incident, now)
+            elif incident is not None and reference is not None and task.root is None:
+                show_present(tx, task.pending.notice, incident, now)
+
+        await self._store.write(mark)
         self._resume_at.pop(channel, None)
+        self._keep_pace(channel, now)
         self._strikes.pop(channel, None)
         if self._failing.pop(channel, None) is not None and not self._failing:
             self._alarms.clear("delivery")
 
     async def _failed(self, channel: str, task: Task, error: DeliveryError) -> None:
         if error.is_root_gone and task.root is not None:
-            await self._store.write(lambda tx: _forget_root(tx, channel, task, str(error), self._clock.now()))
+            await self._store.write(lambda tx: marks.root_gone(tx, channel, task, str(error), self._clock.now()))
             return
         if error.permanent:
             await self._give_up(task, str(error))
@@ -224,10 +239,27 @@ class Dispatcher:
             self._resume_at[channel] = now + _backoff(strikes - 2)
 
     async def _give_up(self, task: Task, why: str) -> None:
-        now, notice = self._clock.now(), task.pending.notice
-        await self._store.write(lambda tx: _mark_dead(tx, task, why, now))
+        now, notice, rulebook = self._clock.now(), task.pending.notice, self._context.rulebook()
+
+        def end(tx: Transaction) -> str | None:
+            marks.dead(tx, task, why, now)
+            return divert(tx, rulebook, notice, why, now)
+
+        to = await self._store.write(end)
+        instead = f"told in {to} instead; " if to is not None else ""
         # Stands until somebody looks: that the next message gets through does not bring this one back.
-        self._alarms.raise_("undelivered", f"{notice.channel}: {why} (see `tocsin notices list --state dead`)")
+        self._alarms.raise_("undelivered", f"{notice.channel}: {why} ({instead}see `tocsin notices list --state dead`)")
+
+    def _keep_pace(self, channel: str, now: datetime) -> None:
+        """Hold the channel up until it takes the next message."""
+        pace = self._context.rulebook().pace_of(channel)
+        if pace is None:
+            self._paces.pop(channel, None)
+            return
+        level = paced(pace, self._paces.get(channel), now)
+        self._paces[channel] = level
+        if (free := free_at(pace, level)) > now:
+            self._resume_at[channel] = free
 
     def _fail(self, channel: str, text: str) -> None:
         """A channel that cannot be told is an alarm; alarms that cannot be told do not raise it again."""
@@ -245,6 +277,20 @@ async def _find(channel: Channel, message: Message, promised_at: datetime) -> Re
     return found
 
 
+def _link(base: str, incident: Incident | None, notice: Notice) -> str:
+    if not base or (incident is None and notice.event != BUNDLE):
+        return ""
+    return f"{base}/incidents/{incident.id}" if incident is not None else f"{base}/incidents"
+
+
+def _is_unheard(channel: Channel, task: Task) -> bool:
+    """Whether there is nothing to edit, or the channel is not told of such lines."""
+    notice = task.pending.notice
+    if notice.kind is NoticeKind.EDIT:
+        return task.root is None or not channel.is_told_by_edits()
+    return not channel.hears(notice.kind, notice.event)
+
+
 def _is_past(task: Task) -> bool:
     """Whether a page that quiet hours held back calls for nothing any more: somebody answered, or it is over."""
     incident = task.case.incident if task.case is not None else None
@@ -254,59 +300,3 @@ def _is_past(task: Task) -> bool:
 
 def _backoff(attempts: int) -> timedelta:
     return min(timedelta(seconds=2 ** min(attempts, 6)), LONGEST_BACKOFF)
-
-
-def _next_task(tx: Transaction, channel: str, now: datetime, alarm_day: Callable[[Notice], str]) -> Task | None:
-    """What to send next, with its incident as it is now."""
-    for pending in tx.pending_notices(channel, now, 1):
-        incident = pending.notice.incident
-        subject = f"incident:{incident}"
-        if incident is None:
-            # Only alarms share a thread of their day; a digest stands by itself.
-            is_alarm = pending.notice.kind is NoticeKind.ALARM
-            subject = alarm_day(pending.notice) if is_alarm else f"notice:{pending.id}"
-        case = tx.case_of(incident) if incident is not None else None
-        return Task(pending, case, tx.reference(channel, subject), subject, tx.last_notice_id())
-    return None
-
-
-def _mark_sent(tx: Transaction, channel: str, task: Task, reference: Reference | None, now: datetime) -> None:
-    pending, notice = task.pending, task.pending.notice
-    tx.settle_notice(pending.id, "sent", now)
-    if notice.kind is NoticeKind.EDIT:
-        # It showed the incident as read with the task: edits promised up to then are covered, not what came after.
-        if notice.incident is not None:
-            tx.cover_edits(channel, notice.incident, task.read_up_to, now)
-        return
-    if reference is not None and task.root is None:
-        tx.keep_reference(channel, task.subject, reference, now)
-    data: dict[str, Any] = {"channel": channel, "event": notice.event, "kind": notice.kind.value, "key": notice.key}
-    data["delay_s"] = round((now - notice.at).total_seconds(), 3)
-    tx.append([Entry(now, "tocsin", "notice_sent", _subject(pending), data)])
-
-
-def _forget_root(tx: Transaction, channel: str, task: Task, why: str, now: datetime) -> None:
-    """Somebody deleted the incident's message: what is still to be said goes out as a new one, which stands in its place."""
-    tx.forget_reference(channel, task.subject)
-    if task.pending.notice.kind is NoticeKind.EDIT:
-        tx.settle_notice(task.pending.id, "covered", now, why)
-    else:
-        tx.postpone_notice(task.pending.id, now, why, is_unknown=False)
-
-
-def _mark_dead(tx: Transaction, task: Task, why: str, now: datetime) -> None:
-    pending, notice = task.pending, task.pending.notice
-    tx.settle_notice(pending.id, "dead", now, why)
-    data = {
-        "channel": notice.channel,
-        "event": notice.event,
-        "kind": notice.kind.value,
-        "key": notice.key,
-        "error": why,
-    }
-    tx.append([Entry(now, "tocsin", "notice_failed", _subject(pending), data)])
-
-
-def _subject(pending: PendingNotice) -> str:
-    incident = pending.notice.incident
-    return f"notice:{pending.id}" if incident is None else f"incident:{incident}"

@@ -92,6 +92,9 @@ class SimulatedChannel:
     def is_told_by_edits(self) -> bool:
         return True
 
+    def hears(self, kind: NoticeKind, event: str) -> bool:  # noqa: ARG002  # the port's own names
+        return True
+
     async def send(self, message: Message) -> Reference | None:
         await self._power.let_others()
         self._clock.advance(timedelta(seconds=self._random.choice((0.05, 0.1, 0.3, 2.0))))

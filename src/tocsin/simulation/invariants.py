@@ -15,6 +15,7 @@ from tocsin.simulation.channel import Workspace
 from tocsin.simulation.fold import fold
 from tocsin.simulation.picture import Line, Picture
 from tocsin.simulation.record import Record
+from tocsin.simulation.rules import STAND_IN
 
 EVENTS = {
     "incident_opened": "opened",
@@ -45,6 +46,7 @@ def always(picture: Picture, record: Record, workspace: Workspace) -> Iterator[s
     yield from checks_are_the_journal(picture, record)
     yield from recoveries_are_true(picture, record)
     yield from nothing_unpromised_is_sent(picture, workspace)
+    yield from refusals_are_promised_elsewhere(picture)
     yield from nothing_is_told_twice(workspace)
     yield from samples_are_counted_once(picture, record)
 
@@ -238,6 +240,17 @@ def nothing_unpromised_is_sent(picture: Picture, workspace: Workspace) -> Iterat
     for posted in workspace.posted:
         if posted.key not in promised:
             yield f"{posted.key} was sent and is promised nowhere"
+
+
+def refusals_are_promised_elsewhere(picture: Picture) -> Iterator[str]:
+    """What `ops` refused for good is promised to the channel that stands in for it."""
+    promised = {row["key"] for row in picture.notices}
+    for line in picture.lines:
+        data = line["data"]
+        if line["action"] != "notice_failed" or data["channel"] != "ops" or data["kind"] == NoticeKind.EDIT:
+            continue
+        if f"{data['key'].removesuffix('ops')}{STAND_IN}" not in promised:
+            yield f"{data['key']} was refused and promised to nobody else"
 
 
 def nothing_is_told_twice(workspace: Workspace) -> Iterator[str]:

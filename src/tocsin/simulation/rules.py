@@ -25,6 +25,8 @@ from tocsin.core.policy import (
 
 EVERY = timedelta(seconds=10)
 CHANNELS = ("ops", "managers")
+STAND_IN = "duty"
+"""The channel that hears what `ops` cannot be told."""
 PEOPLE = ("li.na", "wang.wei")
 CHECKS: dict[str, tuple[str, ...]] = {"crm": ("api", "web"), "erp": ("db", "health"), "oa": ("web",)}
 THRESHOLDS = {"erp/db": Threshold(2, 2), "erp/health": Threshold(3, 3), "crm/api": Threshold(2, 5)}
@@ -58,11 +60,16 @@ def rulebook(dropped: frozenset[str]) -> Rulebook:
         response=_response(),
         calendars={"24x7": ALWAYS},
         people={name: Person(name, name, login=name) for name in PEOPLE},
-        channels={name: ChannelSpec(name, "slack") for name in CHANNELS},
+        channels=_channels(),
         alarms_to=("ops",),
         default_channel="ops",
         version=f"without {','.join(sorted(dropped)) or 'nothing'}",
     )
+
+
+def _channels() -> dict[str, ChannelSpec]:
+    known = {name: ChannelSpec(name, "slack") for name in (*CHANNELS, STAND_IN)}
+    return known | {"ops": ChannelSpec("ops", "slack", fallback=STAND_IN)}
 
 
 def _system(name: str, dropped: frozenset[str]) -> System:

@@ -19,7 +19,7 @@ from tocsin.simulation.life import Ground, Life
 from tocsin.simulation.people import People
 from tocsin.simulation.power import Crash, Power
 from tocsin.simulation.record import Record
-from tocsin.simulation.rules import CHANNELS, EVERY
+from tocsin.simulation.rules import CHANNELS, EVERY, STAND_IN
 from tocsin.simulation.script import (
     CHECK_IDS,
     Act,
@@ -103,7 +103,8 @@ class World:
     def _new_life(self) -> Life:
         self.store = self._parts.make_store(self.disk, self.power)
         channels = {
-            name: SimulatedChannel(name, self.workspace, self.power, self.clock, self._random) for name in CHANNELS
+            name: SimulatedChannel(name, self.workspace, self.power, self.clock, self._random)
+            for name in (*CHANNELS, STAND_IN)
         }
         ground = Ground(
             clock=self.clock,

@@ -18,7 +18,8 @@ def _waits() -> ColumnElement[bool]:
     Alarms stand in one thread, as the lines of one incident do: the first of them starts it, so the others wait for it.
     """
     earlier = notices.alias("earlier")
-    are_alarms = earlier.c.incident.is_(None) & notices.c.incident.is_(None)
+    alarm = NoticeKind.ALARM.value
+    are_alarms = (earlier.c.kind == alarm) & (notices.c.kind == alarm)
     return exists().where(
         earlier.c.channel == notices.c.channel,
         (earlier.c.incident == notices.c.incident) | are_alarms,

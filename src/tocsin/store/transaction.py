@@ -15,9 +15,9 @@ from tocsin.core.case import Case, Decision
 from tocsin.core.model import Clock, Entry, Incident, IncidentState, Notice
 from tocsin.errors import StoreError
 from tocsin.ports import PendingNotice, Reference, StoredCheck
-from tocsin.store import journal, retention, statements
+from tocsin.store import journal, outbox, retention, statements
 from tocsin.store.rollup import MEASURED, joined
-from tocsin.store.rows import clock_of, incident_of, notice_of, row_of_clock, row_of_incident, row_of_notice
+from tocsin.store.rows import clock_of, incident_of, row_of_clock, row_of_incident, row_of_notice
 from tocsin.store.schema import (
     checks,
     clocks,
@@ -166,13 +166,17 @@ class SqlTransaction:
             statement = self._insert(notices).on_conflict_do_nothing(index_elements=["key"])
             self.connection.execute(statement, [row_of_notice(notice) for notice in promised])
 
+    def is_promised(self, key: str) -> bool:
+        """Whether a fact is, or was, promised on a channel: its key names both."""
+        return self.connection.execute(select(notices.c.id).where(notices.c.key == key)).first() is not None
+
     def pending_notices(self, channel: str, now: datetime, limit: int) -> list[PendingNotice]:
         """What may be sent now, by priority and then in the order in which it was promised.
 
         A line of an incident waits while something that was promised of it earlier (other than an edit) is still pending.
         """
         wanted = {"channel": channel, "now": now, "most": limit}
-        return [_pending(row) for row in self.connection.execute(statements.PENDING, wanted).mappings()]
+        return [outbox.pending(row) for row in self.connection.execute(statements.PENDING, wanted).mappings()]
 
     def channels_with_pending(self) -> list[tuple[str, datetime | None]]:
         """Channels that have something to send, each with the earliest instant at which it may be tried (None: at once).
@@ -181,6 +185,26 @@ class SqlTransaction:
         """
         found = self.connection.execute(statements.CHANNELS)
         return [(channel, None if at_once else at) for channel, at_once, at in found]
+
+    def pending_notice(self, notice: int) -> PendingNotice | None:
+        query = select(notices).where(notices.c.id == notice, notices.c.state == "pending")
+        row = self.connection.execute(query).mappings().first()
+        return None if row is None else outbox.pending(row)
+
+    def unconfirmed(self, limit: int) -> list[tuple[int, datetime]]:
+        return outbox.unconfirmed(self.connection, limit)
+
+    def count_waiting(self, channel: str, now: datetime) -> tuple[int, int]:
+        return outbox.count_waiting(self.connection, channel, now)
+
+    def bundleable(self, channel: str, now: datetime, limit: int, *, gravest: bool) -> list[PendingNotice]:
+        return outbox.bundleable(self.connection, channel, now, limit, gravest=gravest)
+
+    def settle_notices(self, listed: Sequence[int], state: str, at: datetime, error: str | None = None) -> None:
+        outbox.settle(self.connection, listed, state, at, error)
+
+    def incidents_of(self, listed: Iterable[int]) -> dict[int, Incident]:
+        return outbox.incidents_of(self.connection, listed)
 
     def settle_notice(self, notice: int, state: str, at: datetime, error: str | None = None) -> None:
         """The end of a notice: sent, covered (by a later edit), or dead."""
@@ -307,13 +331,3 @@ class SqlTransaction:
     def prune_journal(self, through: int, limit: int) -> int:
         """Remove at most `limit` entries from the journal's start, none after `through`; returns how many went."""
         return retention.prune_journal(self.connection, through, limit)
-
-
-def _pending(row: Mapping[Any, Any]) -> PendingNotice:
-    return PendingNotice(
-        id=row["id"],
-        notice=notice_of(row),
-        attempts=row["attempts"],
-        is_unknown=row["is_unknown"],
-        next_at=row["next_at"],
-    )

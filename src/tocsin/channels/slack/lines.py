@@ -13,12 +13,14 @@ from tocsin.channels.slack import times
 from tocsin.channels.slack.blocks import answer_outcome, names, owner
 from tocsin.channels.slack.text import code, code_block, escaped, inline
 from tocsin.channels.slack.view import View
+from tocsin.channels.told import bundle_lines
 from tocsin.core.model import ClockKind, IncidentState, NoticeKind
 
 TEXT_MAX = 1200
 REASON_MAX = 800
 ITEMS_SHOWN = 8
 NAMES_CALLED = 10
+BUNDLE_MAX = 2900
 DETOURS = ("no_slack", "nobody_on_call", "unknown")
 TARGETS = ("person", "oncall", "team", "channel")
 CLOCK_EVENTS = ("reminder", "breached", "late_summary")
@@ -315,6 +317,16 @@ def _test(view: View) -> str:
     return view.say("line.test")
 
 
+def _bundle(view: View) -> str:
+    """Many messages that waited too long as one."""
+    lines, room = [], BUNDLE_MAX
+    for one in (escaped(one, 400) for one in bundle_lines(view.message)):
+        room -= len(one) + 1
+        if room > 0:
+            lines.append(one)
+    return "📦 " + "\n".join(lines)
+
+
 def _other(view: View) -> str:
     facts = ", ".join(f"{inline(k, 40)}: {inline(v, 150)}" for k, v in list(view.message.data.items())[:10])
     event = inline(view.message.event.replace("_", " "), 100)
@@ -350,4 +362,5 @@ LINES: Mapping[str, Callable[[View], str]] = {
     "alarm_over": _alarm_over,
     "alarm_day": alarm_day,
     "test": _test,
+    "bundle": _bundle,
 }

@@ -7,8 +7,9 @@ from typing import Any
 
 from tocsin.channels.slack.blocks import Block, context, fallback, page, section
 from tocsin.channels.slack.lines import alarm_day, line
-from tocsin.channels.slack.text import metadata_key
+from tocsin.channels.slack.text import escaped, metadata_key
 from tocsin.channels.slack.view import view_of
+from tocsin.channels.told import remarks
 from tocsin.core.model import NoticeKind
 from tocsin.ports import Message
 
@@ -23,6 +24,13 @@ class Rendered:
 
 def render(message: Message) -> Rendered:
     """Find the words for a message. Never raises on data, whatever is in it."""
+    rendered = _rendered(message)
+    if not (said := remarks(message)):
+        return rendered
+    return Rendered(rendered.text, [*rendered.blocks, context(*(escaped(one, 900) for one in said))])
+
+
+def _rendered(message: Message) -> Rendered:
     view, incident = view_of(message), message.incident
     if incident is not None and is_page(message):
         blocks = page(view, incident)

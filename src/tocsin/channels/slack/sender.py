@@ -30,6 +30,9 @@ class SlackChannel:
     def is_told_by_edits(self) -> bool:
         return True
 
+    def hears(self, kind: NoticeKind, event: str) -> bool:  # noqa: ARG002  # the port's own names
+        return True
+
     async def send(self, message: Message) -> Reference | None:
         """Deliver, or edit. Returns where the message stands."""
         try:
