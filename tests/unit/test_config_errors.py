@@ -285,7 +285,10 @@ FILE_CASES = [
         "channels: {a: {slack: C1, webhook: 'https://a'}}",
         "1:12: a must have one kind: slack: C0123ABCD or webhook: https://…",
     ),
-    ("channels: {a: {slack: C1, secret: x}}", '1:27: unknown key "secret" (known here: language, fallback, pace, slack)'),
+    (
+        "channels: {a: {slack: C1, secret: x}}",
+        '1:27: unknown key "secret" (known here: language, fallback, pace, slack)',
+    ),
     ("channels: {a: {webhook: example.com}}", '1:25: webhook: "example.com" does not start with http:// or https://'),
     ("channels: {a: {webhook: 'https://a', secret: {secret: none}}}", '1:46: secret "none" is not there'),
     ("channels: {a: {dingtalk: x}}", "1:16: dingtalk is not in this version (leave it out)"),

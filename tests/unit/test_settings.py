@@ -151,6 +151,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
         "TOCSIN_SLACK__CHANNEL": "C1",
         "TOCSIN_SLACK__API_URL": "http://a",
         "TOCSIN_ALARMS_TO": "a,b",
+        "TOCSIN_FALLBACK_AFTER": "1m",
         "TOCSIN_BLIND_AFTER": "1m",
         "TOCSIN_REOPEN_WITHIN": "2m",
         "TOCSIN_JOURNAL_KEEP": "200d",
