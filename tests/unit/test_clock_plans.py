@@ -30,7 +30,7 @@ RULEBOOK = a_rulebook()
 
 
 def started(severity: Severity = P1, at: datetime = T0) -> tuple[Clock, ...]:
-    return clocks.start_clocks(RULEBOOK, 7, severity, at)
+    return clocks.start_clocks(RULEBOOK, 7, severity, at, system="erp")
 
 
 def response(severity: Severity = P1, at: datetime = T0) -> Clock:
@@ -57,16 +57,16 @@ def test_a_policy_starts_a_response_and_a_resolution_clock_each_with_its_own_tar
 
 def test_a_policy_without_a_resolution_target_starts_no_resolution_clock() -> None:
     rulebook = a_rulebook(response={P1: ResponsePolicy(P1, HOUR)})
-    assert [clock.kind for clock in clocks.start_clocks(rulebook, 7, P1, T0)] == [RESPONSE]
+    assert [clock.kind for clock in clocks.start_clocks(rulebook, 7, P1, T0, system="erp")] == [RESPONSE]
 
 
 def test_a_severity_without_a_policy_has_no_clocks() -> None:
-    assert clocks.start_clocks(RULEBOOK, 7, Severity.P4, T0) == ()
+    assert clocks.start_clocks(RULEBOOK, 7, Severity.P4, T0, system="erp") == ()
 
 
 def test_targets_and_reminders_are_working_time_of_the_policys_calendar() -> None:
     rulebook = a_rulebook(response={P2: ResponsePolicy(P2, 8 * HOUR, calendar="office", remind=(0.25, 0.75, 1.0))})
-    (clock,) = clocks.start_clocks(rulebook, 7, P2, T0.replace(hour=16))
+    (clock,) = clocks.start_clocks(rulebook, 7, P2, T0.replace(hour=16), system="erp")
     next_day = T0 + timedelta(days=1)
     assert clock.due_at == next_day.replace(hour=16)
     assert clock.plan == (Reminder(0.25, next_day.replace(hour=10)), Reminder(0.75, next_day.replace(hour=14)))
@@ -184,7 +184,7 @@ def test_where_the_earlier_deadline_holds_no_share_of_the_new_target_is_told_aft
     policy = replace(POLICIES[P1], remind=(0.25, 0.5, 0.75, 1.5))
     rulebook = a_rulebook(response={**POLICIES, P1: policy})
     now = minute(220)
-    after = clocks.replan(started(P2), clocks.start_clocks(rulebook, 7, P1, now), now, is_rise=True)
+    after = clocks.replan(started(P2), clocks.start_clocks(rulebook, 7, P1, now, system="erp"), now, is_rise=True)
     clock = next(c for c in after if c.superseded_at is None and c.kind is RESPONSE)
     assert (clock.due_at, clock.plan) == (minute(240), (Reminder(0.25, minute(235)), Reminder(1.5, minute(310))))
 
@@ -251,7 +251,7 @@ def test_an_edited_policy_does_not_move_a_clock_that_runs_again() -> None:
 
 def test_good_time_outside_working_hours_costs_nothing() -> None:
     rulebook = a_rulebook(response={P2: ResponsePolicy(P2, 8 * HOUR, calendar="office", remind=(0.75,))})
-    (clock,) = clocks.start_clocks(rulebook, 7, P2, T0.replace(hour=12))
+    (clock,) = clocks.start_clocks(rulebook, 7, P2, T0.replace(hour=12), system="erp")
     ended = T0.replace(hour=18)
     again = clocks.run_again(rulebook, clocks.void(clock, ended), ended, ended + 10 * MINUTE)
     assert (again.due_at, again.plan) == (clock.due_at, clock.plan)

@@ -228,7 +228,7 @@ def test_a_pause_that_a_new_plan_interrupted_is_one_pause_to_people() -> None:
 
 def office_clock(start: datetime, hours: int) -> Clock:
     policy = ResponsePolicy(P2, hours * HOUR, calendar="office", remind=(0.5, 1.0))
-    (clock,) = clocks.start_clocks(a_rulebook(response={P2: policy}), 7, P2, start)
+    (clock,) = clocks.start_clocks(a_rulebook(response={P2: policy}), 7, P2, start, system="erp")
     return clock
 
 
@@ -270,6 +270,6 @@ def test_a_resumption_that_finds_no_working_time_still_gives_a_deadline() -> Non
     only_today = replace(only_today, version=version_of(only_today))
     rulebook = replace(a_rulebook(), calendars={"24x7": ALWAYS, "office": only_today})
     policy = ResponsePolicy(P2, 4 * HOUR, calendar="office", remind=())
-    (clock,) = clocks.start_clocks(replace(rulebook, response={P2: policy}), 7, P2, T0)
+    (clock,) = clocks.start_clocks(replace(rulebook, response={P2: policy}), 7, P2, T0, system="erp")
     paused = clocks.pause(clock, minute(30), SUPPLIER, LI)
     assert clocks.resume(rulebook, paused, minute(30) + timedelta(days=1)).due_at == clock.due_at + timedelta(days=1)

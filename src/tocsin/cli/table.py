@@ -27,6 +27,10 @@ COMMANDS: Mapping[str, Mapping[str, Known]] = {
         "explain": Known("explain", "Why this severity, these notices, this deadline."),
         "oncall": Known("oncall", "show, override, export, import: who is on call."),
         "history": Known("history", "Response time and failure rate over a period."),
+        "golive": Known(
+            "golive",
+            "list, show, start, note, checkpoint, extend, review, signoff, cancel, rollback, log: go-lives, closely watched.",
+        ),
     },
     "Setting up": {
         "init": Known("init", "Write a starter configuration."),
@@ -49,12 +53,12 @@ COMMANDS: Mapping[str, Mapping[str, Known]] = {
     },
 }
 
-GROUPS = frozenset({"incident", "oncall", "clock", "channel", "demo", "notices", "log", "db"})
+GROUPS = frozenset({"incident", "oncall", "golive", "clock", "channel", "demo", "notices", "log", "db"})
 """Commands that have verbs of their own."""
 
 LATER = frozenset(
     (
-        *("drill", "export", "followup", "golive", "import", "maintenance", "node"),
+        *("drill", "export", "followup", "import", "maintenance", "node"),
         *("plan", "report", "rules", "silence", "simulate", "token", "user"),
     )
 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tocsin.config import later
 from tocsin.config.context import Context, digest
 from tocsin.config.entries import Entries
+from tocsin.config.golive import golive_policy
 from tocsin.config.joined import Joined
 from tocsin.config.ladders import Known as Reachable
 from tocsin.config.ladders import LadderBuilder
@@ -33,6 +34,7 @@ def build(joined: Joined, context: Context) -> Rulebook:
     ladder_builder = LadderBuilder(entries, context, Reachable(people, teams, channels, oncall))
     ladders = ladder_builder.build()
     response = policies.response(calendars, ladders)
+    golive = golive_policy(entries.raw.get("golive"), context, people, channels, ladders)
     default = DEFAULT_CHANNEL if DEFAULT_CHANNEL in channels else None
     ladder_builder.check(ladders, response, systems, default)
     _warn_of_silence(systems, default, context)
@@ -55,6 +57,7 @@ def build(joined: Joined, context: Context) -> Rulebook:
         teams=teams,
         channels=channels,
         oncall=oncall,
+        golive=golive,
         reopen_within=settings.reopen_within,
         alarms_to=ways.alarms_to(channels),
         default_channel=default,

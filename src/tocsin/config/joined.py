@@ -11,8 +11,8 @@ from tocsin.config.document import Document, Path
 from tocsin.config.words import suggestion
 from tocsin.errors import Problem
 
-MAPS = ("systems", "response", "calendars", "people", "teams", "channels", "oncall", "escalation")
-"""Sections of named entries."""
+MAPS = ("systems", "response", "calendars", "people", "teams", "channels", "oncall", "escalation", "golive")
+"""Sections of named entries; of `golive` they are its keys."""
 SECTIONS = ("defaults", "severity", *MAPS)
 STORED = "the stored configuration"
 
@@ -135,6 +135,7 @@ _THINGS: Mapping[str, str] = {
     "channels": "channel",
     "oncall": "on-call schedule",
     "escalation": "ladder",
+    "golive": "key",
 }
 
 

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from tocsin.config import later
 from tocsin.config.channels import CHANNELS
 from tocsin.config.duty import LayerRule, OnCallRule, OverrideRule, QuietRule, StepRule
+from tocsin.config.golive import GoLiveRule
 from tocsin.config.schema import (
     Defaults,
     HttpCheck,
@@ -26,6 +27,7 @@ from tocsin.core.model import Severity
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RULE_MODELS: tuple[type[BaseModel], ...] = (
     Defaults,
+    GoLiveRule,
     HttpCheck,
     LayerRule,
     OnCallRule,
@@ -77,6 +79,7 @@ def _rules() -> dict[str, Any]:
             "channels": _entries({"anyOf": [_part(model) for model in CHANNELS.values()]}),
             "oncall": _entries(_part(OnCallRule)),
             "escalation": _entries({"type": "array", "items": _part(StepRule), "minItems": 1}),
+            "golive": _part(GoLiveRule),
         },
         "$defs": parts,
     }

@@ -21,7 +21,6 @@ SETTINGS = (
 
 RULES = (
     "maintenance",
-    "golive",
     "silences",
     "routes",
     "remediation",

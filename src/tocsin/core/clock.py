@@ -26,10 +26,15 @@ def start_clocks(
     severity: Severity,
     at: datetime,
     pauses: Mapping[ClockKind, tuple[Pause, ...]] | None = None,
+    *,
+    system: str,
 ) -> tuple[Clock, ...]:
     """The clocks that an incident of a severity starts with; none without a policy. What was paused (by kind of clock) does not count."""
     kinds = (ClockKind.RESPONSE, ClockKind.RESOLUTION)
-    started = (start_clock(rulebook, incident, severity, kind, at, (pauses or {}).get(kind, ())) for kind in kinds)
+    paused = pauses or {}
+    started = (
+        start_clock(rulebook, incident, severity, kind, at, paused.get(kind, ()), system=system) for kind in kinds
+    )
     return tuple(clock for clock in started if clock is not None)
 
 
@@ -78,9 +83,9 @@ def _on_calendar(
     )
 
 
-def start_update(rulebook: Rulebook, incident: int, severity: Severity, at: datetime) -> Clock | None:
+def start_update(rulebook: Rulebook, incident: int, severity: Severity, at: datetime, *, system: str) -> Clock | None:
     """The time until people must hear something new, from `at`; None when the policy asks for no updates."""
-    return start_clock(rulebook, incident, severity, ClockKind.UPDATE, at)
+    return start_clock(rulebook, incident, severity, ClockKind.UPDATE, at, system=system)
 
 
 def start_clock(
@@ -90,9 +95,11 @@ def start_clock(
     kind: ClockKind,
     at: datetime,
     pauses: tuple[Pause, ...] = (),
+    *,
+    system: str,
 ) -> Clock | None:
-    """One clock as the present policy has it; None when it has no such target."""
-    policy = rulebook.response.get(severity)
+    """One clock as the present policy of its system has it; None when it has no such target."""
+    policy = rulebook.policy_for(system, severity)
     target = None if policy is None else _target(policy, kind)
     if policy is None or target is None:
         return None

@@ -88,7 +88,7 @@ def replan(case: Case, rulebook: Rulebook, actor: str, reason: str, now: datetim
     incident = case.open
     if incident is None:
         return refuse(case, "it is resolved already: no clock of it runs")
-    if incident.severity not in rulebook.response:
+    if rulebook.policy_for(incident.system, incident.severity) is None:
         return refuse(case, f"there is no response policy for {incident.severity} now: its clocks stay as they are")
     draft = Draft(case, now, rulebook)
     note_passed_deadlines(draft, now)
@@ -113,7 +113,8 @@ def replan(case: Case, rulebook: Rulebook, actor: str, reason: str, now: datetim
 
 
 def _planned_anew(rulebook: Rulebook, incident: Incident, clock: Clock) -> Clock | None:
-    return clocks.start_clock(rulebook, incident.id, incident.severity, clock.kind, clock.started_at, clock.pauses)
+    asked = (rulebook, incident.id, incident.severity, clock.kind, clock.started_at, clock.pauses)
+    return clocks.start_clock(*asked, system=incident.system)
 
 
 def _is_same_plan(clock: Clock, planned: Clock | None) -> bool:
@@ -132,7 +133,7 @@ def _owed_anew(draft: Draft, rulebook: Rulebook, incident: Incident) -> list[Clo
         ClockKind.RESOLUTION: True,
     }
     return [
-        clocks.start_clock(rulebook, incident.id, incident.severity, kind, draft.now)
+        clocks.start_clock(rulebook, incident.id, incident.severity, kind, draft.now, system=incident.system)
         for kind, is_owed in owed.items()
         if is_owed and kind not in had
     ]

@@ -98,7 +98,7 @@ def _open(
     )
     draft.case = replace(draft.case, incident=None)
     draft.incident = incident
-    draft.clocks = clocks.start_clocks(rulebook, incident.id, incident.severity, draft.now)
+    draft.clocks = clocks.start_clocks(rulebook, incident.id, incident.severity, draft.now, system=system.name)
     draft.record(
         "incident_opened",
         TOCSIN,

@@ -148,13 +148,13 @@ def hold(draft: Draft, rulebook: Rulebook) -> None:
         return
     until = None
     if incident.state is IncidentState.ACKNOWLEDGED and not clock.is_running:
-        until = _held_until(rulebook, incident.severity, draft.now)
+        until = _held_until(rulebook, incident.system, incident.severity, draft.now)
     if clock.held_until != until:
         _keep(draft, replace(clock, held_until=until))
 
 
-def _held_until(rulebook: Rulebook, severity: Severity, now: datetime) -> datetime | None:
-    policy = rulebook.response.get(severity)
+def _held_until(rulebook: Rulebook, system: str, severity: Severity, now: datetime) -> datetime | None:
+    policy = rulebook.policy_for(system, severity)
     if policy is None or policy.acknowledge_for is None:
         return None
     try:

@@ -73,9 +73,10 @@ def replan(draft: Draft, rulebook: Rulebook, severity: Severity, *, is_rise: boo
     with resumed(draft, rulebook):
         pauses = {clock.kind: clock.pauses for clock in current(draft.clocks)}
         start_at = draft.now if is_rise else incident.opened_at
-        fresh = clocks.start_clocks(rulebook, incident.id, severity, start_at, None if is_rise else pauses)
+        system, uncounted = incident.system, None if is_rise else pauses
+        fresh = clocks.start_clocks(rulebook, incident.id, severity, start_at, uncounted, system=system)
         fresh = tuple(answered for clock in fresh if (answered := _answered(clock, incident)) is not None)
-        update = clocks.start_update(rulebook, incident.id, severity, draft.now)
+        update = clocks.start_update(rulebook, incident.id, severity, draft.now, system=system)
         if by_rule and update is not None and is_update_owed(draft):
             fresh = (*fresh, update)
         aside = () if by_rule else tuple(clock for clock in draft.clocks if clock.kind is ClockKind.UPDATE)
@@ -114,7 +115,7 @@ def say_something_new(draft: Draft, rulebook: Rulebook, at: datetime) -> None:
     if incident is None or not is_update_owed(draft) or (update is not None and at <= update.started_at):
         return
     note_passed_deadlines(draft, at, ClockKind.UPDATE)
-    fresh = clocks.start_update(rulebook, incident.id, incident.severity, at)
+    fresh = clocks.start_update(rulebook, incident.id, incident.severity, at, system=incident.system)
     draft.clocks = clocks.say_something_new(rulebook, draft.clocks, fresh, at)
 
 

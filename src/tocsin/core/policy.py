@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from tocsin.core.calendar import ALWAYS, Calendar
+from tocsin.core.golive_policy import GoLivePolicy, Tightened
 from tocsin.core.model import Observation, Severity, Value
 from tocsin.core.oncall import OnCall
 from tocsin.core.pace import PACES, Pace
@@ -230,7 +231,10 @@ class ChannelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """One applied configuration of rules, whole and checked. `version` is the hash of all of it."""
+    """One applied configuration of rules, whole and checked. `version` is the hash of all of it.
+
+    `tightened` are the systems under a go-live watch, for as long as it runs (`core.tightening`).
+    """
 
     systems: Mapping[str, System] = field(default_factory=dict)
     severity: Sequence[SeverityRule] = ()
@@ -240,6 +244,8 @@ class Rulebook:
     teams: Mapping[str, Team] = field(default_factory=dict)
     channels: Mapping[str, ChannelSpec] = field(default_factory=dict)
     oncall: Mapping[str, OnCall] = field(default_factory=dict)
+    golive: GoLivePolicy = field(default_factory=GoLivePolicy)
+    tightened: Mapping[str, Tightened] = field(default_factory=dict)
     reopen_within: timedelta = timedelta(minutes=15)
     alarms_to: tuple[str, ...] = ()
     default_channel: str | None = None
@@ -252,6 +258,16 @@ class Rulebook:
     def check(self, system: str, check: str) -> Check | None:
         known = self.systems.get(system)
         return next((c for c in known.checks if c.name == check), None) if known else None
+
+    def policy_for(self, system: str, severity: Severity) -> ResponsePolicy | None:
+        """The response policy that a clock of the system starts with now."""
+        known = self.tightened.get(system)
+        return (self.response if known is None else known.response).get(severity)
+
+    def phase_of(self, system: str) -> str:
+        """The phase of the go-live watch that a system is under; empty when there is none."""
+        known = self.tightened.get(system)
+        return "" if known is None else known.phase
 
     def owner_of(self, system: System, language: str = "") -> Person | None:
         """The person who owns a system; a team reads as one, by its title and its members' names."""

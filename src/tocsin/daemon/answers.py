@@ -124,7 +124,15 @@ class Answers:
         found, lines = await self._store.read(lambda q: (q.incident(incident), q.timeline(incident)))
         if found is None:
             raise NotFound(f"there is no incident #{incident}")
-        return {**self._with_title(found), "severity_set": _set_by_hand(lines), "timeline": lines}
+        opened_at, resolved_at = datetime.fromisoformat(found["opened_at"]), found["resolved_at"]
+        ended_at = datetime.fromisoformat(resolved_at) if resolved_at else None
+        golives = await self._store.read(lambda q: q.golives_over(found["system"], opened_at, ended_at))
+        return {
+            **self._with_title(found),
+            "severity_set": _set_by_hand(lines),
+            "golives": golives,
+            "timeline": lines,
+        }
 
     async def explain_incident(self, incident: int) -> dict[str, Any]:
         """Why this severity, these deadlines, these notices."""
@@ -273,7 +281,7 @@ def what_if(rulebook: Rulebook, system: System, check: FailingCheck, at: datetim
     verdict = judge(rulebook.severity, facts_of(system, check, (check,), at))
     if verdict.severity is None or verdict.rule is None:
         return {"severity": None, "rule": None, "clocks": [], "notices": [], "suppressed_by": None}
-    started = clocks.start_clocks(rulebook, 0, verdict.severity, at)
+    started = clocks.start_clocks(rulebook, 0, verdict.severity, at, system=system.name)
     channels = rulebook.channels_of(system)
     notices: list[dict[str, Any]] = [_notice(at, name, f"opened as {verdict.severity}") for name in channels]
     for clock in started:
@@ -288,14 +296,14 @@ def what_if(rulebook: Rulebook, system: System, check: FailingCheck, at: datetim
         "rule": rule_as_data(verdict.rule),
         "clocks": [{"clock": c.kind.value, "due_at": instant(c.due_at), "calendar": c.calendar} for c in started],
         "notices": sorted(notices, key=lambda notice: str(notice["at"])),
-        "update_s": _update_s(rulebook, verdict.severity),
+        "update_s": _update_s(rulebook, system.name, verdict.severity),
         "suppressed_by": None,
     }
 
 
-def _update_s(rulebook: Rulebook, severity: Severity) -> float | None:
+def _update_s(rulebook: Rulebook, system: str, severity: Severity) -> float | None:
     """How often people must hear something new, from the acknowledgement on."""
-    policy = rulebook.response.get(severity)
+    policy = rulebook.policy_for(system, severity)
     return policy.update.total_seconds() if policy is not None and policy.update is not None else None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin import __version__
 from tocsin.config import load_rules, rulebook_from_document
+from tocsin.config.spans import parse_span
 from tocsin.core import verdict
 from tocsin.core.case import Decision
 from tocsin.core.model import Observation, Sample, Severity
@@ -30,6 +31,9 @@ from tocsin.daemon.descriptors import raise_open_files
 from tocsin.daemon.disk import Disk
 from tocsin.daemon.dispatch import Context, Dispatcher
 from tocsin.daemon.gate import Gate
+from tocsin.daemon.golive import GoLives
+from tocsin.daemon.golive_figures import GoLiveFigures
+from tocsin.daemon.golive_verbs import GoLiveVerbs, Readers
 from tocsin.daemon.handover import HandOver
 from tocsin.daemon.heartbeat import Heartbeat
 from tocsin.daemon.history import History
@@ -43,6 +47,7 @@ from tocsin.daemon.seal import Seal
 from tocsin.daemon.serve import Servants, Service
 from tocsin.daemon.timekeeper import Timekeeper
 from tocsin.daemon.ways_out import WaysOut
+from tocsin.expressions import compile_exit
 from tocsin.log import get_log
 from tocsin.probes import build_probes
 from tocsin.store.engine import located
@@ -121,6 +126,14 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
     dispatch_loop = runner.add("dispatch", dispatcher.step)
     alarm_loop = runner.add("alarms", alarms.step)
     runner.add("handover", HandOver(store, alarms, lambda: live.rulebook, dispatch_loop.wake).step)
+
+    def golive_committed() -> None:
+        dispatch_loop.wake()
+        changes.happened()
+
+    figures = GoLiveFigures(store, live, history)
+    golives = GoLives(store, live, figures, alarms, compile_exit, poller.tighten, golive_committed)
+    golive_loop = runner.add("golive", golives.step)
     runner.add("auditor", Auditor(store, alarms).step)
     ops_loop = runner.add("ops_log", ops_log.step)
     runner.add("history", history.step)
@@ -148,7 +161,8 @@ async def build(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
     tools = Tools(
         live, store, clock, alarms, applier, answers, changes, ways.current, configurator.reload, dispatch_loop.wake
     )
-    commands = Commands(tools)
+    golive_verbs = GoLiveVerbs(tools, golives, figures, Readers(compile_exit, parse_span), golive_loop.wake)
+    commands = Commands(tools, golive_verbs.verbs)
     gate = Gate(settings.socket, commands, lambda: live.rulebook.people)
 
     def ready() -> list[str]:

@@ -100,10 +100,13 @@ class Ask:
         return number
 
 
-class Commands:
-    """Implements `ports.Desk`."""
+Verb = Callable[[Ask], Awaitable[Any]]
 
-    def __init__(self, tools: Tools) -> None:
+
+class Commands:
+    """Implements `ports.Desk`. `more` are verbs that live in rooms of their own."""
+
+    def __init__(self, tools: Tools, more: Mapping[str, Verb] | None = None) -> None:
         self._tools = tools
         self._verbs: dict[str, Callable[[Ask], Awaitable[Any]]] = {
             "ping": self._ping,
@@ -133,6 +136,7 @@ class Commands:
             "log_tail": self._log_tail,
             "reload": self._reload,
             **OnCallVerbs(tools).verbs,
+            **(more or {}),
         }
 
     async def call(self, verb: str, arguments: Arguments, *, actor: str, at: datetime | None = None) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tocsin.core.model import Entry
 from tocsin.core.policy import Rulebook
+from tocsin.core.tightening import tightened
 from tocsin.daemon.alarms import Alarms
 from tocsin.daemon.apply import Applier
 from tocsin.daemon.live import LiveState
@@ -102,6 +103,7 @@ class Configurator:
         before = self._live.rulebook
         stored = await self._store.write(lambda tx: _keep(tx, read, actor, now))
         rulebook = laid_over(rulebook, read_overrides(await self._store.write(lambda tx: tx.get_fact(OVERRIDES))))
+        rulebook = tightened(rulebook, await self._store.write(lambda tx: tx.golives()))
         await self._sources.changed(rulebook)
         gone = self._poller.watch(rulebook, stored)
         wanted = {(check.system, check.name) for system in rulebook.systems.values() for check in system.checks}

@@ -14,7 +14,7 @@ from tocsin.core.model import Observation, Phases, Reason, Sample, Status, Trans
 from tocsin.core.policy import Check, Rulebook
 from tocsin.daemon.history import History
 from tocsin.daemon.live import LATENCY_EDGES_S, Histogram, LiveState, Watched, absorb
-from tocsin.daemon.wheel import Wheel
+from tocsin.daemon.wheel import TICK_S, Wheel
 from tocsin.log import get_log
 from tocsin.ports import Prober, StoredCheck, WallClock
 
@@ -64,6 +64,10 @@ class Poller:
             del self._live.latencies[system]
         return gone
 
+    def tighten(self, rulebook: Rulebook) -> None:
+        """Watch the same checks closer, or as they were."""
+        self.watch(rulebook, {})
+
     def _drop(self, system: str, name: str) -> None:
         watched = self._live.watched[system].pop(name)
         watched.is_gone = True
@@ -78,7 +82,11 @@ class Poller:
         if known is not None:
             if known.check.version != check.version:
                 self._prober.forget(known.check)
+            is_closer = check.every < known.check.every
             known.check, known.stale_after = check, stale_after
+            if is_closer and not known.is_busy:
+                # What stands in the wheel for later is passed over when it comes up.
+                self._plan(known, min(known.planned_at, self._next(known)))
             return
         watched = Watched(check, state=_state_of(stored), stale_after=stale_after)
         if stored is not None:
@@ -125,7 +133,7 @@ class Poller:
         if now - self._armed_for > STALL_S:
             self._stalled_at, self._stall_s = now, now - self._armed_for
         for watched in self._wheel.turn(now):
-            if not watched.is_gone:
+            if not watched.is_gone and not _is_passed_over(watched, now):
                 self._live.lag.add(max(0.0, now - watched.planned_at))
                 self._launch(watched, now)
         self.turned_at = now
@@ -198,6 +206,11 @@ class Poller:
         """Whether our own loop stood still during the probe for long enough to have made the failure itself."""
         is_during = self._stalled_at >= watched.started_at > 0.0
         return is_during and self._stall_s >= 0.2 * watched.check.timeout.total_seconds()
+
+
+def _is_passed_over(watched: Watched, now: float) -> bool:
+    """Whether this slot was given up for an earlier one: that probe is under way, or was made and planned the next."""
+    return watched.is_busy or watched.planned_at > now + TICK_S
 
 
 def _phase(check: Check) -> float:

@@ -57,8 +57,10 @@ class Retention:
     async def _prune_history(self, now: datetime, keep: Keep) -> dict[str, int]:
         """Minutes first become hours; a minute older than all history is not worth it."""
         kept = dict.fromkeys(HISTORY, keep.history) | {"failures": keep.failures}
-        gone = {table: await self._prune(table, now - kept_for) for table, kept_for in kept.items()}
-        gone["rollups"] += await self._compact(now - keep.minutes)
+        # What a go-live watch that still runs has measured stays in full, however long it is extended.
+        floor = await self._store.read(lambda q: q.golive_floor()) or now
+        gone = {table: await self._prune(table, min(now - kept_for, floor)) for table, kept_for in kept.items()}
+        gone["rollups"] += await self._compact(min(now - keep.minutes, floor))
         return gone
 
     async def _prune(self, table: str, before: datetime) -> int:

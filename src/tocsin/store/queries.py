@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, func, select
 
+from tocsin.core.case import Case
+from tocsin.core.golive import GoLive
 from tocsin.core.model import BADNESS, Clock, Incident, IncidentState, Pause, Reminder, Status
 from tocsin.core.sketch import Sketch
+from tocsin.store import golives, retention
 from tocsin.store import journal as chain
-from tocsin.store import retention
+from tocsin.store.hours import by_hour
 from tocsin.store.rollup import joined_values
 from tocsin.store.rows import clock_of, incident_of
 from tocsin.store.schema import clocks, failures, hourly_rollups, incidents, journal, notices, rollups
@@ -145,6 +148,43 @@ class SqlQueries:
         if check is not None:
             query = query.where(failures.c.check == check)
         return [{**row, "at": instant(row["at"])} for row in self._rows(query)]
+
+    def hours(self, system: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
+        """What each check of a system measured, by whole hours from `start` to before `end`: minutes and compacted hours added up."""
+        return by_hour(self._connection, system, start, end)
+
+    def minutes(self, system: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
+        """Roll-ups of single minutes of a system, oldest first."""
+        return [dict(row) for row in self._measured(rollups, "minute", system, None, start, end)]
+
+    # --- go-live watches ---
+
+    def golives(self, limit: int) -> list[GoLive]:
+        """The newest ones first."""
+        return golives.newest(self._connection, limit)
+
+    def golive(self, number: int) -> GoLive | None:
+        return golives.find(self._connection, number)
+
+    def golive_floor(self) -> datetime | None:
+        """Where the detail that running watches need begins; None when none runs."""
+        return golives.running_since(self._connection)
+
+    def golives_over(self, system: str, start: datetime, end: datetime | None) -> list[int]:
+        """The watches under which a system was at any time of a period that may not have ended."""
+        return golives.over(self._connection, system, start, end)
+
+    def cases_between(self, systems: Sequence[str], start: datetime, end: datetime) -> list[Case]:
+        return golives.cases_between(self._connection, systems, start, end)
+
+    def journal_of(self, subject: str, limit: int = 20_000) -> list[dict[str, Any]]:
+        """The entries of a subject, oldest first, with their hashes."""
+        return chain.read(self._connection, limit=limit, subject=subject)
+
+    def journal_between(self, actions: Sequence[str], start: datetime, end: datetime) -> list[dict[str, Any]]:
+        """The entries of some actions between two instants, oldest first."""
+        query = select(journal).where(journal.c.action.in_(list(actions)), journal.c.at >= start, journal.c.at <= end)
+        return [chain.as_line(row) for row in self._rows(query.order_by(journal.c.sequence).limit(5000))]
 
     # --- figures for /metrics ---
 

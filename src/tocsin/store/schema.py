@@ -284,6 +284,24 @@ transitions = Table(
     Index("ix_transitions_at", "at"),
 )
 
+golives = Table(
+    "golives",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("systems", JSON, nullable=False),
+    Column("version", Words, nullable=False),
+    Column("owner", String(255), nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("review_due_at", UtcDateTime, nullable=False),
+    Column("wake_at", UtcDateTime),
+    Column("detail", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Index("ix_golives_phase", "phase"),
+)
+
 jobs = Table(
     "jobs",
     metadata,

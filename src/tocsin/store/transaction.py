@@ -12,10 +12,11 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from tocsin.core.case import Case, Decision
+from tocsin.core.golive import GoLive, GoLiveDecision
 from tocsin.core.model import Clock, Entry, Incident, IncidentState, Notice
 from tocsin.errors import StoreError
 from tocsin.ports import PendingNotice, Reference, StoredCheck
-from tocsin.store import journal, outbox, retention, statements
+from tocsin.store import golives, journal, outbox, retention, statements
 from tocsin.store.rollup import MEASURED, joined
 from tocsin.store.rows import clock_of, incident_of, row_of_clock, row_of_incident, row_of_notice
 from tocsin.store.schema import (
@@ -284,6 +285,29 @@ class SqlTransaction:
     def ran(self, job: str, at: datetime) -> None:
         statement = self._insert(jobs).values(name=job, last_run_at=at)
         self.connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"last_run_at": at}))
+
+    # --- go-live watches ---
+
+    def next_golive(self) -> int:
+        return golives.next_id(self.connection)
+
+    def golive(self, number: int) -> GoLive | None:
+        return golives.find(self.connection, number)
+
+    def golives(self) -> list[GoLive]:
+        """Those that have not ended."""
+        return golives.unfinished(self.connection)
+
+    def commit_golive(self, before: GoLive | None, decision: GoLiveDecision) -> None:
+        """Write a decision about a watch whole: the watch, journal entries, notices. Names the revision that it read."""
+        if decision.golive != before:
+            golives.save(self.connection, before, decision)
+        self.append(decision.entries)
+        self.promise(decision.notices)
+
+    def cases_between(self, systems: Sequence[str], start: datetime, end: datetime) -> list[Case]:
+        """The incidents of some systems that were open at any time between two instants, oldest first."""
+        return golives.cases_between(self.connection, systems, start, end)
 
     # --- history ---
 
