@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tocsin.channels.golive_text import is_golive
+from tocsin.channels.golive_text import told as golive_told
 from tocsin.channels.slack import times
 from tocsin.core.bundle import EVENT as BUNDLE
 from tocsin.core.model import Clock, ClockKind, Incident, IncidentState, NoticeKind, Resolution
@@ -209,10 +211,19 @@ class _Teller:
 
     def of_itself(self) -> Told:
         message = self.message
+        if is_golive(message.event):
+            return self._golive()
         headline = self._headline()
         body = tuple(self.bundle()) if message.event == BUNDLE else tuple(self.line().split("\n"))
         links = (Link(self.say("fact.list_link"), message.link),) if message.link else ()
         return Told(headline, body, (), self.remarks(), links, _colour_of(message), headline)
+
+    def _golive(self) -> Told:
+        message = self.message
+        said = golive_told(message.event, message.data, message.language, self.zone, message.people, self.now)
+        body = tuple(clean(text, TEXT_MAX) for text in (said.line, *said.facts) if text)
+        links = (Link(said.head, message.link),) if message.link else ()
+        return Told(clean(said.head, LINE_MAX), body, (), self.remarks(), links, _colour_of(message), said.head)
 
     def _headline(self) -> str:
         match self.message.event:

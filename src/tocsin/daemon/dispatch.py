@@ -278,9 +278,16 @@ async def _find(channel: Channel, message: Message, promised_at: datetime) -> Re
 
 
 def _link(base: str, incident: Incident | None, notice: Notice) -> str:
-    if not base or (incident is None and notice.event != BUNDLE):
-        return ""
-    return f"{base}/incidents/{incident.id}" if incident is not None else f"{base}/incidents"
+    thread = str(notice.data.get("thread", ""))
+    match base, incident:
+        case "", _:
+            return ""
+        case _, None if thread.startswith("golive:"):
+            return f"{base}/golive/{thread.partition(':')[2]}"
+        case _, None:
+            return f"{base}/incidents" if notice.event == BUNDLE else ""
+        case _, incident:
+            return f"{base}/incidents/{incident.id}"
 
 
 def _is_unheard(channel: Channel, task: Task) -> bool:

@@ -29,9 +29,10 @@ def next_task(tx: Transaction, channel: str, now: datetime, alarm_day: Callable[
         incident = pending.notice.incident
         subject = f"incident:{incident}"
         if incident is None:
-            # Only alarms share a thread of their day; a digest stands by itself.
+            # Alarms share a thread of their day, the lines of a go-live watch have one of their own; a digest stands by itself.
             is_alarm = pending.notice.kind is NoticeKind.ALARM
-            subject = alarm_day(pending.notice) if is_alarm else f"notice:{pending.id}"
+            alone = pending.notice.data.get("thread") or f"notice:{pending.id}"
+            subject = alarm_day(pending.notice) if is_alarm else alone
         case = tx.case_of(incident) if incident is not None else None
         return Task(pending, case, tx.reference(channel, subject), subject, tx.last_notice_id())
     return None

@@ -15,14 +15,16 @@ _IS_PENDING = notices.c.state == "pending"
 def _waits() -> ColumnElement[bool]:
     """Whether something that was promised of the same incident earlier has to go first.
 
-    Alarms stand in one thread, as the lines of one incident do: the first of them starts it, so the others wait for it.
+    Alarms stand in one thread, as the lines of one incident do: the first of them starts it, so the others wait for it. So do those of
+    go-live watches.
     """
     earlier = notices.alias("earlier")
     alarm = NoticeKind.ALARM.value
     are_alarms = (earlier.c.kind == alarm) & (notices.c.kind == alarm)
+    are_golives = earlier.c.event.startswith("golive_") & notices.c.event.startswith("golive_")
     return exists().where(
         earlier.c.channel == notices.c.channel,
-        (earlier.c.incident == notices.c.incident) | are_alarms,
+        (earlier.c.incident == notices.c.incident) | are_alarms | are_golives,
         earlier.c.state == "pending",
         earlier.c.id < notices.c.id,
         earlier.c.kind != NoticeKind.EDIT.value,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tocsin.channels.golive_text import is_golive
 from tocsin.channels.slack.blocks import Block, context, fallback, page, section
+from tocsin.channels.slack.golive import blocks_of as golive_blocks
 from tocsin.channels.slack.lines import alarm_day, line
 from tocsin.channels.slack.text import escaped, metadata_key
 from tocsin.channels.slack.view import view_of
@@ -38,6 +40,8 @@ def _rendered(message: Message) -> Rendered:
         if message.kind is not NoticeKind.EDIT and message.event != "opened":
             blocks.append(context(line(view)))
         return Rendered(fallback(view, incident), blocks)
+    if is_golive(message.event):
+        return Rendered(*golive_blocks(view))
     told = line(view)
     if message.kind is NoticeKind.ALARM and message.root is None and message.event != "alarm_day":
         return Rendered(told, [section(alarm_day(view)), section(told)])
