@@ -210,14 +210,14 @@ FILE_CASES = [
         "[]",
         (
             "1:1: must hold sections, as systems: or severity: (defaults, severity, systems, response, calendars,"
-            " people, teams, channels, oncall, escalation)"
+            " people, teams, channels, oncall, escalation, golive)"
         ),
     ),
     ("sytems: {}", '1:1: unknown section "sytems" (did you mean "systems"?)'),
     ("listen: 127.0.0.1:8600", '1:1: unknown section "listen" (it is a setting: write it into tocsin.yaml)'),
     *[
         (f"{section}: {{a: 1}}", f"1:1: {section} is not in this version (leave it out)")
-        for section in ("maintenance", "golive", "routes", "silences", "remediation", "slo")
+        for section in ("maintenance", "routes", "silences", "remediation", "slo")
     ],
     ("systems: [erp]", "1:10: systems must be a mapping of names to entries"),
     ("systems: {erp: 5}", "1:11: erp must be a mapping with an owner and checks"),

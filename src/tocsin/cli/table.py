@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, Mapping[str, Known]] = {
         "history": Known("history", "Response time and failure rate over a period."),
         "golive": Known(
             "golive",
-            "list, show, start, note, checkpoint, extend, review, signoff, cancel, rollback, log: go-lives, closely watched.",
+            "list, show, start, note, checkpoint, extend, review, signoff, cancel, rollback: go-lives, closely watched.",
         ),
     },
     "Setting up": {
