@@ -62,6 +62,7 @@ class House:
     ways: WaysOut
     live: LiveState
     alarms: Alarms
+    tools: Tools
     commands: Commands
     timekeeper: Timekeeper
     dispatcher: Dispatcher
@@ -160,6 +161,7 @@ def _house(rules: Rulebook, store: SqlStore, slack: SlackDouble, clock: Simulate
         ways=ways,
         live=live,
         alarms=alarms,
+        tools=tools,
         commands=Commands(tools),
         timekeeper=Timekeeper(store, alarms, applier.remember, lambda: live.rulebook),
         dispatcher=Dispatcher(store, clock, alarms, ways.current, context),

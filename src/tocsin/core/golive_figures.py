@@ -103,7 +103,7 @@ def baseline(
     """The figures of the same weekdays and hours in the weeks before, and in how many of these weeks there were any."""
     chosen = [row for row in rows if row["hour"] < started_at and slot(row["hour"], zone) in slots]
     weeks = {
-        (started_at - row["hour"]) // WEEK for row in chosen if sum(row[name] for name in ("up", "degraded", "down"))
+        -((row["hour"] - started_at) // WEEK) for row in chosen if sum(row[name] for name in ("up", "degraded", "down"))
     }
     return figures(chosen), len(weeks)
 
