@@ -21,7 +21,7 @@ from tocsin.store.schema import metadata
 
 log = get_log(__name__)
 
-REVISION = "0002"
+REVISION = "golive"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
 
