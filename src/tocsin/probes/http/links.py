@@ -26,11 +26,19 @@ class Link:
     until: float
     certificate: Certificate | None
     is_new: bool = True
+    idle: Idle | None = None
 
     def received(self, data: bytes) -> None:  # noqa: ARG002
         self.line.close()
+        self._leave()
 
-    def lost(self, failure: ProbeFailed | None) -> None: ...
+    def lost(self, failure: ProbeFailed | None) -> None:  # noqa: ARG002
+        self._leave()
+
+    def _leave(self) -> None:
+        """A connection that the peer closed holds no place any more."""
+        if self.idle is not None:
+            self.idle.discard(self)
 
 
 class Idle:
@@ -45,11 +53,10 @@ class Idle:
         return len(self._links)
 
     def has_room(self) -> bool:
-        if len(self._links) >= self._limit:
-            self._links = {link for link in self._links if link.line.is_open}
         return len(self._links) < self._limit
 
     def add(self, link: Link) -> None:
+        link.idle = self
         self._links.add(link)
 
     def discard(self, link: Link) -> None:
