@@ -23,6 +23,7 @@ PROGRAM = [sys.executable, "-m", "tocsin"]
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"UP"}'
 PORT = 18080
 WARM_UP_S = 12
+SETTLES_WITHIN_S = 120
 
 
 class Endpoint(asyncio.Protocol):
@@ -76,6 +77,17 @@ def scrape(config: Path) -> str:
         return str(answer.read().decode())
 
 
+def settle(config: Path, endpoints: int) -> float:
+    """Wait until the first status of every check is committed, as the journal counts; that is the start's work, told apart."""
+    until = time.perf_counter() + SETTLES_WITHIN_S
+    while time.perf_counter() < until:
+        entries = re.search(r"^tocsin_journal_entries_total (\S+)", scrape(config), re.MULTILINE)
+        if entries is not None and float(entries.group(1)) >= endpoints:
+            break
+        time.sleep(1)
+    return time.perf_counter()
+
+
 def probes(text: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for outcome, count in re.findall(r'tocsin_probes_total\{[^}]*outcome="(\w+)"[^}]*\} (\S+)', text):
@@ -103,19 +115,21 @@ def main(endpoints: int = 1000, every_s: int = 1, seconds: int = 30, mode: str =
                 except OSError:
                     time.sleep(0.05)
             ready_s = time.perf_counter() - began
+            settled_s = settle(config, endpoints) - began
             time.sleep(WARM_UP_S)
             before, spent, at = scrape(config), cpu_s(daemon.pid), time.perf_counter()
             time.sleep(seconds)
             spent, took = cpu_s(daemon.pid) - spent, time.perf_counter() - at
             after = scrape(config)
-            report(endpoints, before, after, spent, took, ready_s, daemon.pid)
+            report(endpoints, before, after, spent, took, daemon.pid)
+            print(f"  answering after {ready_s:.1f} s, every check's first status committed after {settled_s:.1f} s")
         finally:
             for process in (daemon, server):
                 process.send_signal(signal.SIGTERM)
                 process.wait(20)
 
 
-def report(endpoints: int, before: str, after: str, spent: float, took: float, ready_s: float, pid: int) -> None:
+def report(endpoints: int, before: str, after: str, spent: float, took: float, pid: int) -> None:
     first, last = probes(before), probes(after)
     done = {name: last[name] - first.get(name, 0) for name in last}
     count = sum(done.values())
@@ -127,7 +141,7 @@ def report(endpoints: int, before: str, after: str, spent: float, took: float, r
     print(
         f"{endpoints} endpoints: {count / took:.0f} probes/s, {1000 * spent / max(1, count):.3f} ms CPU a probe, "
         f"{100 * spent / took:.0f} % of one core, lateness p99 <= {within} s, max <= {most} s, {size:.0f} MB, "
-        f"answering after {ready_s:.1f} s, outcomes {done}"
+        f"outcomes {done}"
     )
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tocsin.core.case import Case, Decision, FailingCheck
-from tocsin.core.check import Transition
 from tocsin.core.clock import unworkable
 from tocsin.core.incident import reconcile, withdraw
-from tocsin.core.model import Entry, Sample, Status
+from tocsin.core.model import Status
 from tocsin.core.policy import Rulebook, System
 from tocsin.core.severity import RuleFault
+from tocsin.daemon import changes_of_checks
 from tocsin.daemon.alarms import Alarms
+from tocsin.daemon.changes_of_checks import MANY, Change, FirstLook, is_first_look
 from tocsin.daemon.live import LiveState, stored_of
 from tocsin.errors import StoreError
 from tocsin.log import get_log
@@ -25,7 +26,6 @@ log = get_log(__name__)
 RETRY_AFTER = timedelta(seconds=1)
 ASK_AGAIN = timedelta(minutes=1)
 COMMITS_WITHIN = timedelta(seconds=1)
-Change = tuple[str, Transition, Sample]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def settle(tx: Transaction, unit: Unit) -> tuple[Case, Decision, frozenset[str]]
     held &= {check.name for check in unit.failing}
     held -= {name for name, transition, _ in unit.changes if transition.status is Status.UP}
     for name, transition, sample in unit.changes:
-        _record_change(tx, unit.system.name, name, transition, sample)
+        changes_of_checks.write(tx, unit.system.name, (name, transition, sample))
     for check in unit.checks:
         known = stored.get((check.system, check.name))
         wanted = replace(check, is_held=check.name in held)
@@ -71,29 +71,6 @@ def _is_older(case: Case, known: Case) -> bool:
     if case.incident is None or known.incident is None:
         return known.incident is not None
     return case.incident.id == known.incident.id and case.incident.version < known.incident.version
-
-
-def _record_change(tx: Transaction, system: str, check: str, transition: Transition, sample: Sample) -> None:
-    row = {
-        "system": system,
-        "check": check,
-        "at": transition.at,
-        "first_at": transition.first_at,
-        "previous": transition.previous.value,
-        "status": transition.status.value,
-        "reason": sample.reason.value,
-        "text": sample.text,
-    }
-    if not tx.keep_transition(row):
-        return
-    data = {
-        "from": transition.previous.value,
-        "to": transition.status.value,
-        "first_at": transition.first_at.isoformat(),
-        "reason": sample.reason.value,
-        "text": sample.text,
-    }
-    tx.append([Entry(transition.at, "tocsin", "check_changed", f"check:{system}/{check}", data)])
 
 
 class Applier:
@@ -142,7 +119,11 @@ class Applier:
                 if self._live.has_failing(system):
                     self.consider(system)
         waiting, self._waiting = self._waiting, set()
-        results = await asyncio.gather(*(self.commit(system) for system in sorted(waiting)), return_exceptions=True)
+        first = sorted(system for system in waiting if self._is_first_look(system))
+        alone = sorted(waiting.difference(first))
+        together = (first[start : start + MANY] for start in range(0, len(first), MANY))
+        commits = [*(self.commit(system) for system in alone), *(self._commit_first_looks(some) for some in together)]
+        results = await asyncio.gather(*commits, return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         for failure in failures:
             if not isinstance(failure, StoreError):
@@ -154,6 +135,35 @@ class Applier:
             self._alarms.clear("storage")
         return self._asked_at + ASK_AGAIN
 
+    def _is_first_look(self, system: str) -> bool:
+        """Whether a system was found up when it was first looked at, and no incident of it is known."""
+        case = self._live.cases.get(system)
+        is_calm = system in self._live.rulebook.systems and (case is None or case.open is None)
+        return is_calm and is_first_look(self._live.transitions.get(system, ()), self._checks_of(system))
+
+    def _checks_of(self, system: str) -> tuple[StoredCheck, ...]:
+        return tuple(stored_of(watched) for watched in self._live.watched.get(system, {}).values())
+
+    async def _commit_first_looks(self, systems: Sequence[str]) -> None:
+        """Thousands of systems are seen for the first time at once: written together, they hold up no incident."""
+        calm = [system for system in systems if self._is_first_look(system)]
+        taken = {system: self._live.transitions.pop(system) for system in calm}
+        looks = [FirstLook(system, tuple(taken[system]), self._checks_of(system)) for system in calm]
+        try:
+            busy = await self._store.write(lambda tx: changes_of_checks.write_first_looks(tx, looks))
+        except BaseException:
+            self._put_back(taken)
+            raise
+        self._put_back({system: taken[system] for system in busy})
+        self._committed(Decision(Case("", 1)))
+        for system in sorted({*busy, *systems} - (set(calm) - set(busy))):
+            await self.commit(system)
+
+    def _put_back(self, taken: Mapping[str, list[Change]]) -> None:
+        for system, changes in taken.items():
+            self._live.transitions[system] = changes + self._live.transitions.get(system, [])
+            self._waiting.add(system)
+
     async def commit(self, system: str) -> None:
         """Write down what waits of a system and what becomes of its incident, in one transaction."""
         known = self._live.rulebook.systems.get(system)
@@ -162,13 +172,12 @@ class Applier:
             return
         taken = self._live.transitions.pop(system, [])
         now = _decided_at(taken, self._clock.now())
-        checks = tuple(stored_of(watched) for watched in self._live.watched.get(system, {}).values())
-        unit = Unit(known, self._live.rulebook, self._live.failing(system, now), tuple(taken), checks, now)
+        failing, checks = self._live.failing(system, now), self._checks_of(system)
+        unit = Unit(known, self._live.rulebook, failing, tuple(taken), checks, now)
         try:
             case, decision, held = await self._store.write(lambda tx: settle(tx, unit))
         except BaseException:
-            self._live.transitions[system] = taken + self._live.transitions.get(system, [])
-            self._waiting.add(system)
+            self._put_back({system: taken})
             raise
         self._note_faults(system, decision)
         for name, watched in self._live.watched.get(system, {}).items():

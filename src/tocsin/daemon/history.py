@@ -54,6 +54,9 @@ class _Minute:
         seen["last"] = number
 
 
+_Finished = tuple[datetime, tuple[str, str], _Minute]
+
+
 class History:
     """Counts samples by check and minute; `step` writes finished minutes and failing samples."""
 
@@ -61,7 +64,7 @@ class History:
         self._store = store
         self._minute = _floor(started_at)
         self._running: dict[tuple[str, str], _Minute] = {}
-        self._finished: deque[dict[str, Any]] = deque(maxlen=ROLLUPS_KEPT)
+        self._finished: deque[_Finished] = deque(maxlen=ROLLUPS_KEPT)
         self._failures: deque[dict[str, Any]] = deque(maxlen=FAILURES_KEPT)
 
     def add(self, check: Check, sample: Sample) -> None:
@@ -81,26 +84,17 @@ class History:
 
     def unwritten(self, system: str) -> list[dict[str, Any]]:
         """Roll-up rows of a system that are not yet in the store, the running minute among them."""
-        running = [self._row(key, minute) for key, minute in self._running.items() if key[0] == system]
-        return [row for row in self._finished if row["system"] == system] + running
+        running = [(self._minute, key, minute) for key, minute in self._running.items()]
+        return [_row(*one) for one in (*self._finished, *running) if one[1][0] == system]
 
     def _turn(self, at: datetime) -> None:
-        """Close the running minute. After a step back of the wall clock the rows are added to those that are there."""
-        self._finished.extend(self._row(key, minute) for key, minute in self._running.items())
+        """Close the running minute, without a walk over what thousands of checks counted: rows are made where they are written.
+
+        After a step back of the wall clock the rows are added to those that are there.
+        """
+        self._finished.extend((self._minute, key, minute) for key, minute in self._running.items())
         self._running = {}
         self._minute = _floor(at)
-
-    def _row(self, key: tuple[str, str], minute: _Minute) -> dict[str, Any]:
-        return {
-            "system": key[0],
-            "check": key[1],
-            "minute": self._minute,
-            **minute.counts,
-            "latency_sum_s": minute.latency_sum_s,
-            "latency_max_s": minute.latency_max_s,
-            "latency": minute.latency.to_bytes(),
-            "values": minute.values or None,
-        }
 
     async def step(self, now: datetime) -> datetime:
         if now - self._minute >= MINUTE:
@@ -115,18 +109,32 @@ class History:
         await self.step(now)
 
     async def _write_slice(self) -> None:
-        rows = [self._finished.popleft() for _ in range(min(SLICE, len(self._finished)))]
+        minutes = [self._finished.popleft() for _ in range(min(SLICE, len(self._finished)))]
         bad = [self._failures.popleft() for _ in range(min(SLICE, len(self._failures)))]
         try:
-            await self._store.write(lambda tx: self._keep(tx, rows, bad), bulk=True)
+            await self._store.write(lambda tx: _keep(tx, minutes, bad), bulk=True)
         except BaseException:
-            self._finished.extendleft(reversed(rows))
+            self._finished.extendleft(reversed(minutes))
             self._failures.extendleft(reversed(bad))
             raise
 
-    def _keep(self, tx: Transaction, rows: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
-        tx.keep_rollups(rows)
-        tx.keep_failures(bad)
+
+def _keep(tx: Transaction, minutes: list[_Finished], bad: list[dict[str, Any]]) -> None:
+    tx.keep_rollups([_row(*one) for one in minutes])
+    tx.keep_failures(bad)
+
+
+def _row(at: datetime, key: tuple[str, str], minute: _Minute) -> dict[str, Any]:
+    return {
+        "system": key[0],
+        "check": key[1],
+        "minute": at,
+        **minute.counts,
+        "latency_sum_s": minute.latency_sum_s,
+        "latency_max_s": minute.latency_max_s,
+        "latency": minute.latency.to_bytes(),
+        "values": minute.values or None,
+    }
 
 
 def _failure(check: Check, sample: Sample) -> dict[str, Any]:

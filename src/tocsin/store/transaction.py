@@ -136,11 +136,17 @@ class SqlTransaction:
         return {(row["system"], row["name"]): StoredCheck(**row) for row in self.connection.execute(query).mappings()}
 
     def save_check(self, check: StoredCheck) -> None:
-        row = {name: getattr(check, name) for name in _CHECK_COLUMNS}
-        row["values"] = dict(check.values)
-        changed = {name: value for name, value in row.items() if name not in ("system", "name")}
-        statement = self._insert(checks).values(row)
-        self.connection.execute(statement.on_conflict_do_update(index_elements=["system", "name"], set_=changed))
+        self.save_checks([check])
+
+    def save_checks(self, many: Sequence[StoredCheck]) -> None:
+        if not many:
+            return
+        rows = [
+            {name: getattr(check, name) for name in _CHECK_COLUMNS} | {"values": dict(check.values)} for check in many
+        ]
+        statement = self._insert(checks)
+        changed = {name: statement.excluded[name] for name in _CHECK_COLUMNS if name not in ("system", "name")}
+        self.connection.execute(statement.on_conflict_do_update(index_elements=["system", "name"], set_=changed), rows)
 
     def hold_checks(self, system: str, names: Iterable[str]) -> None:
         mine = (checks.c.system == system) & checks.c.name.in_(list(names))
@@ -338,11 +344,20 @@ class SqlTransaction:
 
     def keep_transition(self, row: Mapping[str, Any]) -> bool:
         """Write a change of status; False when it is there already, since the answer to its first commit was lost."""
-        same = [transitions.c[name] == row[name] for name in ("system", "check", "at", "status")]
-        if self.connection.execute(select(transitions.c.id).where(*same)).first() is not None:
-            return False
-        self.connection.execute(insert(transitions).values(row))
-        return True
+        return bool(self.keep_transitions([row]))
+
+    def keep_transitions(self, rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+        """Write changes of status, one a check at most; returns the checks whose change was not there already."""
+        if not rows:
+            return set()
+        column = transitions.c
+        mine = column.system.in_([row["system"] for row in rows]) & column.at.in_([row["at"] for row in rows])
+        found = self.connection.execute(select(column.system, column.check, column.at, column.status).where(mine))
+        there = {tuple(row) for row in found}
+        fresh = [row for row in rows if (row["system"], row["check"], row["at"], row["status"]) not in there]
+        if fresh:
+            self.connection.execute(insert(transitions), fresh)
+        return {(row["system"], row["check"]) for row in fresh}
 
     def prune(self, table: str, before: datetime, limit: int) -> int:
         """Delete at most `limit` of a history table's rows older than `before`; returns how many went."""
