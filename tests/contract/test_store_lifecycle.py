@@ -73,6 +73,7 @@ def test_the_newest_migration_is_the_revision_that_the_code_knows(bare: Engine) 
     with bare.connect() as connection:
         script = ScriptDirectory.from_config(upgrade.alembic_config(connection))
     assert script.get_heads() == [REVISION]
+    assert [one.revision for one in script.walk_revisions()][::-1] == list(upgrade.REVISIONS)
 
 
 def test_migrating_from_nothing_gives_the_same_tables_as_making_them(bare: Engine) -> None:

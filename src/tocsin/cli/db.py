@@ -71,7 +71,7 @@ def _back_up_older(url: URL, folder: Path) -> None:
     """PostgreSQL has no file to copy: a backup is taken when there is something to upgrade."""
     from tocsin.store import backup
     from tocsin.store import engine as engines
-    from tocsin.store.upgrade import REVISION, stored_revision
+    from tocsin.store.upgrade import REVISION, is_newer, stored_revision
 
     reader = engines.read_engine(url)
     try:
@@ -79,7 +79,7 @@ def _back_up_older(url: URL, folder: Path) -> None:
             stored = stored_revision(connection)
     finally:
         reader.dispose()
-    if stored is None or stored >= REVISION:
+    if stored is None or stored == REVISION or is_newer(stored):
         return
     now = datetime.now(UTC)
     file = folder / f"before-{REVISION}.{now:%Y%m%dT%H%M%SZ}.backup"

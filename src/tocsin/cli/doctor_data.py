@@ -45,16 +45,16 @@ def database(settings: Settings) -> list[Finding]:
 
 def _examined(connection: Connection, url: URL, path: Path | None) -> list[Finding]:
     from tocsin.store.engine import shown
-    from tocsin.store.upgrade import REVISION, stored_revision
+    from tocsin.store.upgrade import REVISION, is_newer, stored_revision
 
     stored, name = stored_revision(connection), shown(url)
     if stored is None:
         advice = "the daemon makes its tables there" if path is None else "name Tocsin's database"
         return [Finding("database", Level.WARNING, f"{name}: holds no tables of Tocsin's", advice)]
-    if stored > REVISION:
+    if is_newer(stored):
         text = f"{name}: was written by a newer Tocsin (schema {stored}, this one knows {REVISION})"
         return [Finding("database", Level.PROBLEM, text, "install that version, or restore a backup")]
-    if stored < REVISION:
+    if stored != REVISION:
         advice = "run 'tocsin db upgrade'" if path is None else "the daemon upgrades it after a copy"
         level = Level.PROBLEM if path is None else Level.WARNING
         return [Finding("database", level, f"{name}: has schema {stored}, this version needs {REVISION}", advice)]

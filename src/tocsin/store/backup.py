@@ -21,7 +21,7 @@ from tocsin.store import engine as engines
 from tocsin.store import journal
 from tocsin.store.copying import Progress, copy_all, count_rows
 from tocsin.store.transaction import SqlTransaction
-from tocsin.store.upgrade import REVISION, stored_revision
+from tocsin.store.upgrade import REVISION, is_newer, stored_revision
 
 PAGES = 2000
 FACT = "backup"
@@ -124,7 +124,7 @@ def check(file: Path) -> Checked:
         schema = stored_revision(connection)
         if schema is None:
             raise StoreError(f"{file}: is not a backup of Tocsin's", permanent=True)
-        if schema > REVISION:
+        if is_newer(schema):
             raise StoreError(
                 f"{file}: was written by a newer Tocsin (schema {schema}, this one knows {REVISION}; use that version)",
                 permanent=True,

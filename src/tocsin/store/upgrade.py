@@ -21,8 +21,14 @@ from tocsin.store.schema import metadata
 
 log = get_log(__name__)
 
-REVISION = "golive"
-"""The newest revision in `migrations/versions`; a test holds the two together."""
+REVISIONS = ("0001", "0002", "golive")
+"""The revisions in `migrations/versions`, oldest first; a test holds the two together."""
+REVISION = REVISIONS[-1]
+
+
+def is_newer(stored: str) -> bool:
+    """Whether a schema is of a version that this one does not know."""
+    return stored not in REVISIONS
 
 
 def prepare(engine: Engine, path: Path | None, *, may_upgrade: bool | None = None) -> bool:
@@ -45,7 +51,7 @@ def prepare(engine: Engine, path: Path | None, *, may_upgrade: bool | None = Non
         )
     if stored == REVISION:
         return False
-    if stored > REVISION:
+    if is_newer(stored):
         raise StoreError(
             f"{_name(engine)}: was written by a newer Tocsin (schema {stored}, this one knows {REVISION}; "
             "install that version, or restore a backup)",
