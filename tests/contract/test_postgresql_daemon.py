@@ -232,7 +232,7 @@ def test_older_schema_is_refused_until_it_is_upgraded_by_hand(database: str) -> 
     engine = engines.write_engine(engines.parse_url(database))
     prepare(engine, None)
     with engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()
     with pytest.raises(StoreError, match="tocsin db upgrade"):
         SqlStore(database)

@@ -158,7 +158,7 @@ def test_a_database_with_tables_that_are_not_ours_is_refused_and_left_alone(
 
 def test_an_older_schema_is_only_upgraded_where_that_is_allowed(made: Engine) -> None:
     with made.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     assert "run `tocsin db upgrade`" in refusal(made, may_upgrade=False)
 
 
@@ -166,7 +166,7 @@ def test_postgresql_is_never_upgraded_by_starting(made: Engine) -> None:
     if made.dialect.name != "postgresql":
         return
     with made.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     assert "run `tocsin db upgrade`" in refusal(made)
 
 

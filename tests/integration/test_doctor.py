@@ -206,7 +206,7 @@ def test_postgresql_is_examined_with_its_clock(
     assert of(examined(config, capsys), "database") == [("warning", f"{database}: holds no tables of Tocsin's")]
     fill(database)
     findings = examined(config, capsys)
-    assert of(findings, "database") == [("ok", f"{database}: schema 0002")]
+    assert of(findings, "database") == [("ok", f"{database}: schema golive")]
     ((level, text),) = of(findings, "clock")
     assert (level, text) == ("ok", "0.0 s apart from the database")
 
