@@ -183,6 +183,7 @@ def test_postgresql_database_of_an_older_version_waits_for_its_upgrade(config: P
     asyncio.run(started_and_stopped(config))
     with psycopg.connect(database) as connection:
         connection.execute("DROP TABLE hourly_rollups")
+        connection.execute("DROP TABLE golives")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     line = start(config)
     assert line.endswith("(run `tocsin db upgrade`)")
