@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,11 +10,21 @@ from typing import Any
 from sqlalchemy import select
 
 from case_parts import T0, Play, bad
-from tocsin.core.check import Transition
-from tocsin.core.model import Reason, Sample, Status
+from filled_store import a_rulebook
+from tocsin.core.case import FailingCheck
+from tocsin.core.check import CheckState, Transition
+from tocsin.core.incident import reconcile
+from tocsin.core.model import IncidentState, Reason, Sample, Status
+from tocsin.core.policy import Rulebook
+from tocsin.daemon.alarms import Alarms
+from tocsin.daemon.apply import Applier
 from tocsin.daemon.changes_of_checks import FirstLook, is_first_look, write, write_first_looks
+from tocsin.daemon.live import LiveState, Watched
+from tocsin.errors import StoreError
 from tocsin.ports import StoredCheck
+from tocsin.simulation.clock import SimulatedClock
 from tocsin.store.schema import checks, journal, transitions
+from tocsin.store.store import SqlStore
 from tocsin.store.transaction import SqlTransaction
 
 Unit = Callable[[Callable[[SqlTransaction], Any]], Any]
@@ -79,3 +90,79 @@ def test_only_what_was_found_up_at_the_first_look_is_one() -> None:
     assert not is_first_look(failing.changes, failing.checks)
     other = StoredCheck("erp", "login", "http", "degraded", since=T0 - timedelta(hours=1))
     assert not is_first_look(up.changes, (*up.checks, other))
+
+
+class Around:
+    """An applier with what stands around it: a store that can be told to fail, and a count of how often it was woken."""
+
+    def __init__(self, address: str, *names: str) -> None:
+        self.store, self.clock = SqlStore(address), SimulatedClock(T0)
+        self.live = LiveState(Rulebook(systems={name: a_rulebook(name).systems[name] for name in names}))
+        self.applier = Applier(
+            self.live, self.store, self.clock, Alarms(self.store, self.clock, lambda: ()), lambda _: None
+        )
+        self.woken = 0
+        self.applier.wake = self._woken
+
+    def _woken(self) -> None:
+        self.woken += 1
+
+    def finds_up(self, name: str) -> None:
+        check = self.live.rulebook.systems[name].checks[0]
+        self.live.watched[name] = {check.name: Watched(check, state=CheckState(Status.UP, since=T0))}
+        (change,) = look(name).changes
+        self.live.keep_transition(name, *change)
+        self.applier.consider(name)
+
+
+def test_a_change_after_a_first_look_with_an_incident_wakes_the_applier(sqlite: str) -> None:
+    """The store knows of an incident that is not remembered: it is decided on at once, and what follows is not held up."""
+    failing = FailingCheck("health", "http", Status.DOWN, "timeout", "no answer", T0, {})
+    rulebook = a_rulebook("erp")
+
+    def opens(tx: SqlTransaction) -> None:
+        before = tx.case("erp")
+        tx.commit_decision(before, reconcile(before, rulebook, rulebook.systems["erp"], (failing,), T0))
+
+    async def scenario() -> None:
+        around = Around(sqlite, "erp", "crm")
+        try:
+            await around.store.write(opens)
+            around.finds_up("erp")
+            around.finds_up("crm")
+            await around.applier.step(T0)
+            decided = around.live.cases["erp"].incident
+            assert decided is not None
+            assert decided.state is IncidentState.RESOLVED
+            woken = around.woken
+            around.finds_up("erp")
+            assert around.woken == woken + 1
+        finally:
+            await around.store.close()
+
+    asyncio.run(scenario())
+
+
+def test_first_looks_that_the_store_did_not_take_are_written_the_next_time(sqlite: str) -> None:
+    async def scenario() -> None:
+        around = Around(sqlite, "erp", "crm")
+        write = around.store.write
+        try:
+
+            async def fails(work: Any, *, bulk: bool = False) -> Any:
+                raise StoreError("the disk is full")
+
+            around.store.write = fails  # type: ignore[method-assign]
+            around.finds_up("erp")
+            around.finds_up("crm")
+            again_at = await around.applier.step(T0)
+            assert again_at is not None
+            assert again_at - T0 <= timedelta(seconds=1)
+            around.store.write = write  # type: ignore[method-assign]
+            await around.applier.step(again_at)
+            rows = await around.store.write(written)
+            assert [row[:2] for row in rows["transitions"]] == [("crm", "health"), ("erp", "health")]
+        finally:
+            await around.store.close()
+
+    asyncio.run(scenario())

@@ -201,3 +201,12 @@ def test_the_outbox_can_be_looked_at(unit: Unit, ask: Ask) -> None:
     ]
     assert [row["key"] for row in ask(lambda q: q.notices(state="pending", incident=2, limit=10))] == ["c"]
     assert ask(lambda q: q.outbox(minute(2))) == {"ops": (1, 120.0), "hook": (1, 120.0)}
+
+
+def test_where_more_waits_for_confirmation_than_is_looked_at_p1_is_seen(unit: Unit) -> None:
+    promise(
+        unit, *(a_notice(f"old {number}", incident=number) for number in range(5)), a_notice("edit", EDIT, incident=8)
+    )
+    promise(unit, a_notice("grave", priority=Priority.P1, incident=9))
+    seen = unit(lambda tx: [tx.pending_notice(number).notice.key for number, _ in tx.unconfirmed(2)])
+    assert seen == ["grave", "old 0"]

@@ -153,16 +153,18 @@ class Applier:
             busy = await self._store.write(lambda tx: changes_of_checks.write_first_looks(tx, looks))
         except BaseException:
             self._put_back(taken)
+            self._waiting.update(systems)
             raise
         self._put_back({system: taken[system] for system in busy})
         self._committed(Decision(Case("", 1)))
-        for system in sorted({*busy, *systems} - (set(calm) - set(busy))):
-            await self.commit(system)
+        others = sorted(set(systems).difference(calm).union(busy))
+        for result in await asyncio.gather(*(self.commit(system) for system in others), return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     def _put_back(self, taken: Mapping[str, list[Change]]) -> None:
         for system, changes in taken.items():
             self._live.transitions[system] = changes + self._live.transitions.get(system, [])
-            self._waiting.add(system)
 
     async def commit(self, system: str) -> None:
         """Write down what waits of a system and what becomes of its incident, in one transaction."""
@@ -178,6 +180,7 @@ class Applier:
             case, decision, held = await self._store.write(lambda tx: settle(tx, unit))
         except BaseException:
             self._put_back({system: taken})
+            self._waiting.add(system)
             raise
         self._note_faults(system, decision)
         for name, watched in self._live.watched.get(system, {}).items():

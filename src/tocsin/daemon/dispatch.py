@@ -278,16 +278,12 @@ async def _find(channel: Channel, message: Message, promised_at: datetime) -> Re
 
 
 def _link(base: str, incident: Incident | None, notice: Notice) -> str:
-    thread = str(notice.data.get("thread", ""))
-    match base, incident:
-        case "", _:
-            return ""
-        case _, None if thread.startswith("golive:"):
-            return f"{base}/golive/{thread.partition(':')[2]}"
-        case _, None:
-            return f"{base}/incidents" if notice.event == BUNDLE else ""
-        case _, incident:
-            return f"{base}/incidents/{incident.id}"
+    """Where the page shows it; empty where there is no page for it."""
+    if not base:
+        return ""
+    if incident is not None:
+        return f"{base}/incidents/{incident.id}"
+    return f"{base}/incidents" if notice.event == BUNDLE else ""
 
 
 def _is_unheard(channel: Channel, task: Task) -> bool:

@@ -20,10 +20,13 @@ AT_ONCE = 500
 
 
 def unconfirmed(connection: Connection, limit: int) -> list[tuple[int, datetime]]:
-    """Everything but edits that waits, each with the instant from which it could go; the oldest first."""
+    """Everything but edits that waits, each with the instant from which it could go.
+
+    The gravest first, then the oldest: where more wait than are looked at, it is not P1 that is passed over.
+    """
     columns = (notices.c.id, notices.c.promised_at, notices.c.next_at, notices.c.attempts)
     query = select(*columns).where(_IS_PENDING, notices.c.kind != NoticeKind.EDIT.value)
-    found = connection.execute(query.order_by(notices.c.id).limit(limit))
+    found = connection.execute(query.order_by(notices.c.priority, notices.c.id).limit(limit))
     return [(number, held or at) if attempts == 0 else (number, at) for number, at, held, attempts in found]
 
 
